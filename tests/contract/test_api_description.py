@@ -175,6 +175,8 @@ OF_QUOTES = {"QUOTE_EXPIRED", "QUOTE_MISMATCH"}
 OF_FILES = {"ASSET_FAILED", "ASSET_NOT_READY", "NO_TEMPLATES", "REFERENCE_PHOTO_MISSING"}
 # What the code names but cannot raise for this operation.
 NOT_RAISED = {
+    # What can be done with a job is found by the rules of what would be done.
+    **dict.fromkeys(("getJob", "listJobs", "updateJob"), ACTIONS),
     "exportJobs": LISTS,
     # Pictures from a prompt have neither files nor templates.
     "generateImages": OF_DRAFTS | OF_QUOTES | OF_FILES,

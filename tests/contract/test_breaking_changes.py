@@ -171,7 +171,7 @@ CONFLICTS = f"{AT_POST}__responses__409__content__json__schema__oneOf"
         ),
     ],
 )
-def test_an_addition_breaks_nobody(new: Document) -> None:
+def test_an_addition_breaks_no_client(new: Document) -> None:
     assert breaking_changes(OLD, new) == []
 
 

@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
 # Inside a package: what its parts may not import of each other.
 APART = {
     # Functions for cloud providers have no NumPy.
-    "generation/": ("darkroom.media.portable_math",),
+    "generation/": ("darkroom.media.portable_math", "darkroom.media.small_jpeg"),
     "generation/vendors/": ("darkroom.generation.routing",),
     "generation/routing/": ("darkroom.generation.vendors",),
     "studio/pictures/": ("darkroom.studio.films", "darkroom.studio.speech"),
@@ -65,6 +65,8 @@ PURE = (
     "generation/routing/routes.py",
     "recipes/",
 )  # fmt: skip
+# Of ``media``, what works on pixels.
+PIXELS = ("media/portable_math.py", "media/small_jpeg.py")
 IMPURE_MODULES = {"boto3", "botocore", "pynamodb", "httpx", "os", "random", "secrets", "time"}
 
 
@@ -178,7 +180,7 @@ def forbidden_libraries(path: Path) -> set[str]:
         strangers |= {"boto3", "botocore"}
     if package != "api":
         strangers |= {"fastapi", "starlette", "mangum"}
-    if not place.startswith(("studio/", "uploads/inspection/", "media/portable_math.py")):
+    if not place.startswith(("studio/", "uploads/inspection/", *PIXELS)):
         strangers |= {"av", "PIL", "numpy"}
     return strangers
 

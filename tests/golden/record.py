@@ -239,6 +239,7 @@ def refusing(world: World, task: str, error: Exception) -> None:
 
 def record(world: World, moment: Callable[[World], None]) -> dict[str, Any]:
     """All stored items, files and waiting messages after the moment."""
+    world.use_previews()
     moment(world)
     return {
         "now": world.clock.now().isoformat(),

@@ -1128,10 +1128,10 @@ def pick_without_version(plant: Plant) -> None:
     """A pick is written beside the job's version, so the end of the job overwrites it."""
     real = jobs_store.select_write
 
-    def write(job: Job, *, output_id: str, operation: str) -> Write:
+    def write(family: JobFamily, *, output_id: str, operation: str) -> Write:
         plant.acts()
         pick = JobItem.selected_output.set(output_id)
-        kept = real(job, output_id=output_id, operation=operation)
+        kept = real(family, output_id=output_id, operation=operation)
         return replace(kept, actions=(pick,), condition=None)
 
     plant.replace(jobs_store, "select_write", write)

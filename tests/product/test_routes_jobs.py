@@ -498,7 +498,12 @@ def test_a_child_makes_its_keys_and_the_film_and_inherits_the_rest(world: World,
     finish(world, child_id)
 
     assert response.status == 202
-    assert response.body == {"retryJobId": child_id, "creditsReserved": 1, "balance": 2}
+    assert response.body == {
+        "jobId": child_id,
+        "retryJobId": child_id,
+        "creditsReserved": 1,
+        "balance": 2,
+    }
     child = a_job(world, child_id, user)
     assert statuses(child) == {"kf_2": "succeeded", "clip_2": "succeeded", "film": "succeeded"}
     assert (child["parentJobId"], child["regenTarget"], child["regenClipNo"]) == (

@@ -98,7 +98,8 @@ def _compare(where: str, names: tuple[str, ...], body: str) -> None:
     again = shape.dump_python(parsed, mode="json", by_alias=True, exclude_unset=True)
     if again != sent:
         raise Undeclared(f"{where} is not {' or '.join(names)}: {sent} should be {again}")
-    odd = [] if len(names) > 1 else list(_odd_parts(_reference(names[0]), sent, names[0]))
+    has_words = len(names) == 1 and names[0] in _schemas()
+    odd = list(_odd_parts(_reference(names[0]), sent, names[0])) if has_words else []
     if odd:
         raise Undeclared(f"{where} is not {names[0]}: {'; '.join(odd)}")
 

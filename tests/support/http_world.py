@@ -42,13 +42,18 @@ def handle(
 
 @contextmanager
 def http_world(world: World) -> Iterator[str]:
-    """The base URL of a server that answers one request at a time."""
+    """The base URL of a server that handles one request at a time."""
 
     class Handler(BaseHTTPRequestHandler):
         def respond(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(size)
-            status, headers, content = handle(world, self.command, self.path, self.headers, body)
+            try:
+                status, headers, content = handle(
+                    world, self.command, self.path, self.headers, body
+                )
+            except Exception as error:  # noqa: BLE001 - the client sees why
+                status, headers, content = 500, {}, repr(error).encode()
             self.send_response_only(status)
             for name, value in headers.items():
                 if name.lower() != "content-length":

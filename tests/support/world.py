@@ -82,6 +82,16 @@ class UndelayedQueue(Queue):
         super().send(message)
 
 
+class FakePreviews:
+    """Small pictures of any file that could have one, without decoding it."""
+
+    def thumbnail(self, path: Path, mime_type: str) -> bytes | None:
+        return b"small" if mime_type.startswith(("image/", "video/")) else None
+
+    def jpeg(self, path: Path, mime_type: str) -> bytes | None:
+        return b"jpeg"
+
+
 class FakeStudio:
     """A provider that we do not own, faked at its port: writes small files, at once.
 
@@ -232,6 +242,10 @@ class World:
     def requests(self) -> list[GenerationRequest]:
         """The requests to all providers, by provider and then in order."""
         return [*self.studio.requests, *self.cloud.requests]
+
+    def use_previews(self) -> None:
+        """Let workers store small pictures of what they make, as the real ones do."""
+        self.app = replace(self.app, previews=FakePreviews())
 
     def use_cloud(self) -> None:
         """Let the cloud make images from now on, and not the studio."""

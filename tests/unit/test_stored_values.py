@@ -43,7 +43,7 @@ from darkroom.webhooks.store import Received
 JOB_ID = derived_id("job", "one")
 TEXTS = st.sampled_from(["", " ", "0", "False", "null", "값", "a#b"])
 NAMES = st.sampled_from(["a", "0", "값", "a b"])
-OBJECT_KEYS = {"clean_key", "storage_key", "thumbnail_key"}
+OBJECT_KEYS = {"clean_key", "cover_key", "storage_key", "thumbnail_key"}
 NUMBERS = st.sampled_from([0, 1, 7, 10**12])
 MOMENTS = st.integers(0, 4 * 10**12).map(
     lambda millis: datetime(1980, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis)

@@ -725,6 +725,9 @@ export interface paths {
         /**
          * Get a job
          * @description One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``.
+         *
+         *     Links stay the same for up to 15 minutes, so that a client that asks again finds its pictures in
+         *     its cache; ``expiresAt`` says when they end.
          */
         get: operations["getJob"];
         put?: never;
@@ -1263,6 +1266,12 @@ export interface components {
         /** AlbumDetailResponse */
         AlbumDetailResponse: {
             albumId: string;
+            /**
+             * Format: date-time
+             * @description When `coverUrl` ends.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            coverExpiresAt?: string;
             coverOutputId?: string;
             coverUrl?: string;
             createdAt: string;
@@ -1305,6 +1314,12 @@ export interface components {
              * @example 3000
              */
             durationMs?: number;
+            /**
+             * Format: date-time
+             * @description When the links beside it end, at least 15 minutes from now. Until 15 minutes before, they are the same in every response.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            expiresAt: string;
             group?: string;
             /**
              * @description Height in pixels, of pictures and films.
@@ -1330,6 +1345,12 @@ export interface components {
             outputId: string;
             position: number;
             /**
+             * Format: uri
+             * @description Signed link to a small JPEG of one frame of a clip or film.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            posterUrl?: string;
+            /**
              * @description Role of the person, of portraits.
              * @example bride
              */
@@ -1346,6 +1367,12 @@ export interface components {
              */
             style?: components["schemas"]["Style"];
             tags: string[];
+            /**
+             * Format: uri
+             * @description Signed link to a small JPEG of a picture.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            thumbnailUrl?: string;
             /**
              * @description What the output is.
              * @example clip
@@ -1365,6 +1392,12 @@ export interface components {
         /** AlbumResponse */
         AlbumResponse: {
             albumId: string;
+            /**
+             * Format: date-time
+             * @description When `coverUrl` ends.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            coverExpiresAt?: string;
             coverOutputId?: string;
             coverUrl?: string;
             createdAt: string;
@@ -1539,7 +1572,7 @@ export interface components {
         };
         /**
          * AssetResponse
-         * @description ``downloadUrl`` leads to the clean copy; both links are valid for 15 minutes.
+         * @description ``downloadUrl`` leads to the clean copy.
          *
          *     ``faces`` is missing until faces have been counted. ``note`` names a flaw of a file that is
          *     usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
@@ -1551,6 +1584,12 @@ export interface components {
             durationMs?: number;
             errorCode?: string;
             errorMessage?: string;
+            /**
+             * Format: date-time
+             * @description When the links beside it end, at least 15 minutes from now. Until 15 minutes before, they are the same in every response.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            expiresAt?: string;
             faces?: number;
             filename: string;
             folder?: string;
@@ -1561,6 +1600,12 @@ export interface components {
             latestJob?: components["schemas"]["LatestJob"];
             mimeType: string;
             note?: string;
+            /**
+             * Format: uri
+             * @description Of a video, the same as `thumbnailUrl`: a signed link to one frame.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            posterUrl?: string;
             sizeBytes: number;
             status: string;
             tags: string[];
@@ -1656,10 +1701,10 @@ export interface components {
             status: "building";
         };
         /**
-         * BulkAssetResult
-         * @description The result for one file; on failure, ``code`` and ``error`` say why.
+         * BulkAssetRefusal
+         * @description The result for one file: it failed, and the others did not because of it.
          */
-        BulkAssetResult: {
+        BulkAssetRefusal: {
             /**
              * @description The id that was sent.
              * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
@@ -1669,14 +1714,33 @@ export interface components {
              * @description Why it failed; it never changes.
              * @example NOT_FOUND
              */
-            code?: components["schemas"]["ErrorCode"];
+            code: components["schemas"]["ErrorCode"];
             /**
              * @description Why it failed, for users, in the language of `Accept-Language`.
              * @example We could not find this.
              */
-            error?: string;
-            /** @description Whether it succeeded for this file. */
-            ok: boolean;
+            error: string;
+            /**
+             * @description It failed for this file.
+             * @constant
+             */
+            ok: false;
+        };
+        /**
+         * BulkAssetResult
+         * @description The result for one file: it succeeded.
+         */
+        BulkAssetResult: {
+            /**
+             * @description The id that was sent.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
+            assetId: string;
+            /**
+             * @description It succeeded for this file.
+             * @constant
+             */
+            ok: true;
         };
         /**
          * BulkAssetsResponse
@@ -1684,7 +1748,7 @@ export interface components {
          */
         BulkAssetsResponse: {
             /** @description The results, in the order of the ids. */
-            results: components["schemas"]["BulkAssetResult"][];
+            results: (components["schemas"]["BulkAssetResult"] | components["schemas"]["BulkAssetRefusal"])[];
         };
         /**
          * BulkOptionsRequest
@@ -1702,34 +1766,50 @@ export interface components {
             optionsPartial: components["schemas"]["QuickInputsPatch"] | components["schemas"]["StoryInputsPatch"] | components["schemas"]["TrailerInputsPatch"] | components["schemas"]["PortraitsInputsPatch"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesInputsPatch"];
         };
         /**
+         * BulkRefusal
+         * @description The result for one job: it failed, and the others did not because of it.
+         */
+        BulkRefusal: {
+            /**
+             * @description Why it failed; it never changes.
+             * @example NOT_FOUND
+             */
+            code: components["schemas"]["ErrorCode"];
+            /**
+             * @description Why it failed, for users, in the language of `Accept-Language`.
+             * @example We could not find this.
+             */
+            error: string;
+            /**
+             * @description The id that was sent.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId: string;
+            /**
+             * @description It failed for this job.
+             * @constant
+             */
+            ok: false;
+        };
+        /**
          * BulkResponse
          * @description A result for each id.
          */
         BulkResponse: {
             /** @description The results, in the order of the ids. */
-            results: components["schemas"]["BulkResult"][];
+            results: (components["schemas"]["BulkResult"] | components["schemas"]["BulkRefusal"])[];
         };
         /**
          * BulkResult
-         * @description The result for one job; on failure, ``code`` and ``error`` say why.
+         * @description The result for one job: it succeeded.
          */
         BulkResult: {
-            /**
-             * @description Why it failed; it never changes.
-             * @example NOT_FOUND
-             */
-            code?: components["schemas"]["ErrorCode"];
             /**
              * Format: uri
              * @description Signed link to the zip.
              * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
              */
             downloadUrl?: string;
-            /**
-             * @description Why it failed, for users, in the language of `Accept-Language`.
-             * @example We could not find this.
-             */
-            error?: string;
             /**
              * Format: date-time
              * @description When the link ends.
@@ -1741,8 +1821,11 @@ export interface components {
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
             jobId: string;
-            /** @description Whether it succeeded for this job. */
-            ok: boolean;
+            /**
+             * @description It succeeded for this job.
+             * @constant
+             */
+            ok: true;
             /**
              * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
              * @example canceled
@@ -1757,7 +1840,7 @@ export interface components {
              * @description State of the job, or of its zip: `building` or `ready`.
              * @example queued
              */
-            status?: components["schemas"]["BulkStatus"];
+            status: components["schemas"]["BulkStatus"];
         };
         /**
          * BulkRetryRequest
@@ -2134,8 +2217,27 @@ export interface components {
          * @description A job that was just created.
          */
         CreatedJob: {
+            /**
+             * @description Number of files that the job is made from.
+             * @example 1
+             */
+            assetCount?: number;
+            /** @description The first files that the job is made from, in the order of its inputs. Jobs of earlier versions have none. */
+            assets?: components["schemas"]["JobAsset"][];
             /** @description Why a job that should be queued stayed a draft. */
             code?: components["schemas"]["ShortfallCode"];
+            /**
+             * Format: uri
+             * @description Signed link to a small picture of the job: of its best output, or else of its first file. If that file was deleted, the link leads nowhere. Responses that create jobs leave it out.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            cover?: string;
+            /**
+             * Format: date-time
+             * @description When `cover` ends.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            coverExpiresAt?: string;
             /**
              * Format: date-time
              * @description When the job, or its draft, was created.
@@ -2173,6 +2275,11 @@ export interface components {
              * @example 1500
              */
             pollAfterMs?: number;
+            /**
+             * @description Of a draft: what it would cost now, in credits. It is no promise; a quote is. Left out while the length of an unchecked file decides it.
+             * @example 2
+             */
+            price?: number;
             /**
              * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
              * @example 5
@@ -2405,6 +2512,8 @@ export interface components {
              */
             path: string;
         };
+        /** @enum {string} */
+        FileKind: "image" | "video" | "audio";
         /** FileToUpload */
         FileToUpload: {
             filename: string;
@@ -2534,6 +2643,12 @@ export interface components {
             /** @description Why it failed. */
             error?: components["schemas"]["FailureDetail"];
             /**
+             * Format: date-time
+             * @description When the links beside it end, at least 15 minutes from now. Until 15 minutes before, they are the same in every response.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            expiresAt?: string;
+            /**
              * @description Id of the output that the task made, or would have made.
              * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
              */
@@ -2566,6 +2681,12 @@ export interface components {
              * @example CLASSIC
              */
             style?: components["schemas"]["Style"];
+            /**
+             * Format: uri
+             * @description Signed link to a small JPEG of what it made: of a picture, or of one frame of a clip or film.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            thumbnailUrl?: string;
             /**
              * Format: uri
              * @description Signed link to the file that it made.
@@ -2828,6 +2949,16 @@ export interface components {
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+            /**
+             * @description Every target that this job has.
+             * @example [
+             *       {
+             *         "clipNo": 1,
+             *         "target": "story_clip"
+             *       }
+             *     ]
+             */
+            targets: components["schemas"]["RegenerationTargetBody"][];
         };
         /**
          * ItemUnreadableError
@@ -2849,6 +2980,60 @@ export interface components {
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+        };
+        /**
+         * JobAction
+         * @description Something that can be done with the job now, whatever the balance is.
+         */
+        JobAction: {
+            /**
+             * @description The request: `confirm` is `POST /api/jobs/confirm` with the draft, `delete` is `DELETE /api/jobs/{jobId}`, `download` is `GET /api/jobs/{jobId}/download`; the others are `POST /api/jobs/{jobId}/…` of this name. A job from which others were made is not listed with `delete`: it needs `cascade`.
+             * @example regenerate
+             */
+            action: components["schemas"]["JobActionName"];
+            /**
+             * @description `clipNo` in the body of `regenerate`.
+             * @example 2
+             */
+            clipNo?: number;
+            /**
+             * @description What it costs at today's prices, in credits.
+             * @example 1
+             */
+            credits: number;
+            /**
+             * @description `key` in the body of `regenerate`.
+             * @example img_01
+             */
+            key?: string;
+            /**
+             * @description `target` in the body of `regenerate`.
+             * @example story_clip
+             */
+            target?: components["schemas"]["RegenerationTarget"];
+        };
+        /** @enum {string} */
+        JobActionName: "confirm" | "cancel" | "retry" | "regenerate" | "rerun" | "share" | "download" | "delete";
+        /**
+         * JobAsset
+         * @description A file that the job is made from.
+         */
+        JobAsset: {
+            /**
+             * @description Id of the file.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
+            assetId: string;
+            /**
+             * @description Its name when the job was drafted or queued; in a name of more than 100 characters, `…` replaces the middle.
+             * @example us.jpg
+             */
+            filename: string;
+            /**
+             * @description What the file is.
+             * @example image
+             */
+            kind: components["schemas"]["FileKind"];
         };
         /**
          * JobEvent
@@ -3008,6 +3193,27 @@ export interface components {
          * @description A job with everything about it.
          */
         JobResponse: {
+            /** @description What can be done with the job now. */
+            actions: components["schemas"]["JobAction"][];
+            /**
+             * @description Number of files that the job is made from.
+             * @example 1
+             */
+            assetCount?: number;
+            /** @description The first files that the job is made from, in the order of its inputs. Jobs of earlier versions have none. */
+            assets?: components["schemas"]["JobAsset"][];
+            /**
+             * Format: uri
+             * @description Signed link to a small picture of the job: of its best output, or else of its first file. If that file was deleted, the link leads nowhere. Responses that create jobs leave it out.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            cover?: string;
+            /**
+             * Format: date-time
+             * @description When `cover` ends.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            coverExpiresAt?: string;
             /**
              * Format: date-time
              * @description When the job, or its draft, was created.
@@ -3047,6 +3253,11 @@ export interface components {
              * @example 1500
              */
             pollAfterMs?: number;
+            /**
+             * @description Of a draft: what it would cost now, in credits. It is no promise; a quote is. Left out while the length of an unchecked file decides it.
+             * @example 2
+             */
+            price?: number;
             /**
              * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
              * @example 5
@@ -3094,11 +3305,30 @@ export interface components {
         JobStatus: "draft" | "queued" | "running" | "canceling" | "succeeded" | "partial" | "failed" | "canceled";
         /**
          * JobSummary
-         * @description A job without its tasks, outputs and timeline.
+         * @description A job without its actions, tasks, outputs and timeline.
          *
-         *     If the record of a job is damaged, its `recipe` or `inputs` may be empty.
+         *     Of a damaged job, what cannot be read is empty: its `recipe` or `inputs`, for example.
          */
         JobSummary: {
+            /**
+             * @description Number of files that the job is made from.
+             * @example 1
+             */
+            assetCount?: number;
+            /** @description The first files that the job is made from, in the order of its inputs. Jobs of earlier versions have none. */
+            assets?: components["schemas"]["JobAsset"][];
+            /**
+             * Format: uri
+             * @description Signed link to a small picture of the job: of its best output, or else of its first file. If that file was deleted, the link leads nowhere. Responses that create jobs leave it out.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            cover?: string;
+            /**
+             * Format: date-time
+             * @description When `cover` ends.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            coverExpiresAt?: string;
             /**
              * Format: date-time
              * @description When the job, or its draft, was created.
@@ -3136,6 +3366,11 @@ export interface components {
              * @example 1500
              */
             pollAfterMs?: number;
+            /**
+             * @description Of a draft: what it would cost now, in credits. It is no promise; a quote is. Left out while the length of an unchecked file decides it.
+             * @example 2
+             */
+            price?: number;
             /**
              * @description Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.
              * @example 5
@@ -3472,6 +3707,12 @@ export interface components {
              */
             durationMs?: number;
             /**
+             * Format: date-time
+             * @description When the links beside it end, at least 15 minutes from now. Until 15 minutes before, they are the same in every response.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            expiresAt: string;
+            /**
              * @description Height in pixels, of pictures and films.
              * @example 1920
              */
@@ -3481,6 +3722,12 @@ export interface components {
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
             inheritedFrom?: string;
+            /**
+             * Format: uri
+             * @description Signed link to the same picture as a JPEG of the same size, for keyframes, which are PNG.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
+            jpegUrl?: string;
             /**
              * @description Name of the output within its job: that of its task.
              * @example clip_2
@@ -3502,6 +3749,12 @@ export interface components {
              */
             outputId: string;
             /**
+             * Format: uri
+             * @description Signed link to a small JPEG of one frame of a clip or film, of the size of `thumbnailUrl`.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            posterUrl?: string;
+            /**
              * @description Role of the person, of portraits.
              * @example bride
              */
@@ -3518,6 +3771,12 @@ export interface components {
              * @example CLASSIC
              */
             style?: components["schemas"]["Style"];
+            /**
+             * Format: uri
+             * @description Signed link to a small JPEG of a picture, at most 512 pixels wide and high and 60 KB. Outputs of earlier versions have none.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            thumbnailUrl?: string;
             /**
              * @description What the output is.
              * @example clip
@@ -3546,10 +3805,22 @@ export interface components {
              */
             durationMs?: number;
             /**
+             * Format: date-time
+             * @description When the links beside it end, at least 15 minutes from now. Until 15 minutes before, they are the same in every response.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            expiresAt: string;
+            /**
              * @description Height in pixels, of pictures and films.
              * @example 1920
              */
             height?: number;
+            /**
+             * Format: uri
+             * @description Signed link to the same picture as a JPEG of the same size, for keyframes, which are PNG.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
+            jpegUrl?: string;
             /**
              * @description Name of the output within its job: that of its task.
              * @example clip_2
@@ -3565,6 +3836,12 @@ export interface components {
              * @example video/mp4
              */
             mimeType: string;
+            /**
+             * Format: uri
+             * @description Signed link to a small JPEG of one frame of a clip or film, of the size of `thumbnailUrl`.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            posterUrl?: string;
             /**
              * @description Role of the person, of portraits.
              * @example bride
@@ -3582,6 +3859,12 @@ export interface components {
              * @example CLASSIC
              */
             style?: components["schemas"]["Style"];
+            /**
+             * Format: uri
+             * @description Signed link to a small JPEG of a picture, at most 512 pixels wide and high and 60 KB. Outputs of earlier versions have none.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            thumbnailUrl?: string;
             /**
              * @description What the output is.
              * @example clip
@@ -4536,9 +4819,21 @@ export interface components {
             assetId: string;
             createdAt: string;
             downloadUrl: string;
+            /**
+             * Format: date-time
+             * @description When the links beside it end, at least 15 minutes from now. Until 15 minutes before, they are the same in every response.
+             * @example 2026-01-05T09:15:00.000Z
+             */
+            expiresAt: string;
             isActive: boolean;
             referencePhotoId: string;
             role: string;
+            /**
+             * Format: uri
+             * @description Signed link to a small JPEG of the picture. Photos that were registered with earlier versions have none.
+             * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
+             */
+            thumbnailUrl?: string;
         };
         /**
          * RegenerateRequest
@@ -4580,10 +4875,36 @@ export interface components {
              * @description Id of the new job, a child of the one in the path.
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
+            jobId: string;
+            /**
+             * @description The same as `jobId`, by its earlier name.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             retryJobId: string;
         };
         /** @enum {string} */
         RegenerationTarget: "story_clip" | "rewrite_only" | "trailer_scene" | "image";
+        /**
+         * RegenerationTargetBody
+         * @description What can be made again: a body of `POST /api/jobs/{jobId}/regenerate`.
+         */
+        RegenerationTargetBody: {
+            /**
+             * @description Number of the clip or scene, from 1.
+             * @example 2
+             */
+            clipNo?: number;
+            /**
+             * @description Key of the image.
+             * @example img_01
+             */
+            key?: string;
+            /**
+             * @description What is made again.
+             * @example story_clip
+             */
+            target: string;
+        };
         /** RegisterRequest */
         RegisterRequest: {
             assetId: string;
@@ -5689,7 +6010,7 @@ export interface components {
     parameters: {
         /**
          * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-         * @example ko, en;q=0.8
+         * @example ko
          */
         "Accept-Language": string;
         /**
@@ -5776,7 +6097,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -5825,7 +6146,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -5885,7 +6206,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -5956,7 +6277,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6022,7 +6343,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6075,7 +6396,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6113,7 +6434,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6146,7 +6467,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6191,7 +6512,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6229,7 +6550,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6310,7 +6631,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6347,7 +6668,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6402,7 +6723,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6441,7 +6762,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6479,7 +6800,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6523,7 +6844,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6577,7 +6898,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6620,7 +6941,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6679,7 +7000,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6716,7 +7037,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6771,7 +7092,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6831,7 +7152,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6869,7 +7190,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6917,7 +7238,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -6961,7 +7282,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7007,7 +7328,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7082,7 +7403,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7129,7 +7450,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7171,7 +7492,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7220,7 +7541,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7257,7 +7578,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7338,7 +7659,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7378,7 +7699,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7433,7 +7754,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7483,7 +7804,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7525,7 +7846,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7589,7 +7910,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7644,7 +7965,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7704,7 +8025,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7771,7 +8092,7 @@ export interface operations {
                 "Last-Event-ID"?: components["parameters"]["Last-Event-ID"];
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7804,7 +8125,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7833,7 +8154,10 @@ export interface operations {
     };
     getJob: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whether `downloadUrl` and `jpegUrl` of outputs save the file under its name, or show it. The other links always show their picture. */
+                disposition?: "attachment" | "inline";
+            };
             header?: {
                 /**
                  * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
@@ -7842,7 +8166,7 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7878,6 +8202,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyReads"];
@@ -7894,7 +8219,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -7944,7 +8269,7 @@ export interface operations {
                 "If-Match"?: components["parameters"]["If-Match"];
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8020,7 +8345,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8069,7 +8394,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8141,7 +8466,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8209,7 +8534,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8273,7 +8598,7 @@ export interface operations {
                 "Idempotency-Key": string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8341,7 +8666,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8397,7 +8722,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8435,7 +8760,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8476,7 +8801,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8506,7 +8831,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8537,7 +8862,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8573,7 +8898,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8610,7 +8935,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8679,7 +9004,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8719,7 +9044,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8759,7 +9084,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8789,7 +9114,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8842,7 +9167,7 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8921,7 +9246,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -8959,7 +9284,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -9007,7 +9332,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -9066,7 +9391,7 @@ export interface operations {
                 "Stripe-Signature"?: components["parameters"]["Stripe-Signature"];
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
@@ -9134,7 +9459,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko, en;q=0.8
+                 * @example ko
                  */
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };

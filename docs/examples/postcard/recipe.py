@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from darkroom.kernel.described import described
-from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.money import PricePart
 from darkroom.recipes.base import (
     Blueprint,
@@ -17,6 +16,7 @@ from darkroom.recipes.base import (
     Regeneration,
     Target,
     TaskSpec,
+    image_again,
     require_kind,
 )
 from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, check_faults, dump, parse
@@ -74,12 +74,13 @@ class Postcard(Recipe):
         photos = self.material_ids(blueprint.inputs)
         return [TaskSpec(key=CARD, kind="keyframe", params=params, materials=photos)]
 
+    def targets(self, inputs: Mapping[str, Any]) -> tuple[Target, ...]:
+        return (Target(name="image", key=CARD),)
+
     def regenerate(
         self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
-        if target != Target(name="image", key=CARD):
-            raise InvalidInput("a postcard has one image, card", code="INVALID_TARGET")
-        return Regeneration(keys=(CARD,), promised=(CARD,))
+        return image_again(target, self.targets(inputs))
 
 
 POSTCARD = Postcard()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from darkroom.adapters.presigning import Credentials
 from darkroom.kernel.settings import Settings
 
 CONNECT_TIMEOUT_SECONDS = 2
@@ -59,6 +60,18 @@ class Clients:
             )
             self._of_providers[service] = client
         return client
+
+    @property
+    def region(self) -> str:
+        return self._settings.region
+
+    def credentials(self) -> Credentials:
+        """The credentials of this process, as its clients use them; temporary ones are renewed."""
+        import boto3
+
+        session: Any = boto3.DEFAULT_SESSION or boto3.session.Session()
+        found = session.get_credentials().get_frozen_credentials()
+        return Credentials(found.access_key, found.secret_key, found.token)
 
     @cached_property
     def s3(self) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,6 +14,8 @@ from urllib.parse import quote
 from aws_lambda_powertools import Logger
 
 from darkroom.adapters.clients import Clients
+from darkroom.adapters.presigning import presigned_get
+from darkroom.kernel.clock import Clock, to_epoch_seconds
 from darkroom.kernel.edits import UNCHANGED, Edits, Part, parts_of
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.limits import (
@@ -19,6 +23,7 @@ from darkroom.kernel.limits import (
     COPY_PART_BYTES,
     DOWNLOAD_URL_SECONDS,
     EDITED_PART_BYTES,
+    LINK_WINDOW_SECONDS,
     PARTS_LIMIT,
     SOURCE_URL_SECONDS,
     UPLOAD_URL_SECONDS,
@@ -53,14 +58,31 @@ class StoredPart:
     etag: str
 
 
+@dataclass(frozen=True)
+class SignedLink:
+    """A presigned link to download an object, and its end."""
+
+    url: str
+    expires_at: datetime
+
+
+def link_end(now: datetime) -> datetime:
+    """The end of all links that are handed out now: the first end of a window that is at least
+    ``DOWNLOAD_URL_SECONDS`` away, so less than a window more."""
+    soonest = to_epoch_seconds(now) + bool(now.microsecond) + DOWNLOAD_URL_SECONDS
+    windows = -(-soonest // LINK_WINDOW_SECONDS)
+    return datetime.fromtimestamp(windows * LINK_WINDOW_SECONDS, UTC)
+
+
 class PartsChanged(Exception):
     """A part was sent again while the parts were being joined."""
 
 
 class Storage:
-    def __init__(self, clients: Clients, bucket: str) -> None:
+    def __init__(self, clients: Clients, bucket: str, clock: Clock) -> None:
         self._clients = clients
         self._bucket = bucket
+        self._clock = clock
 
     def find(self, key: str) -> ObjectFacts | None:
         """The facts of the object with this key, by HEAD."""
@@ -324,23 +346,37 @@ class Storage:
         )
         return url
 
-    def download_url(
+    def download_link(
         self, key: str, *, file_name: str, mime_type: str, inline: bool = False
-    ) -> str:
-        """A short-lived link that saves under ``file_name``, or shows it (``inline``)."""
+    ) -> SignedLink:
+        """A link that saves under ``file_name``, or shows the file (``inline``).
+
+        It is the same text until less than ``DOWNLOAD_URL_SECONDS`` of it are left, so a client
+        that asks again can use its cache. The credentials are a part of it: on Lambda each
+        execution environment has its own session token, so links of two environments differ, and
+        are valid side by side.
+        """
         shown = "inline" if inline else "attachment"
-        disposition = f"{shown}; filename*=UTF-8''{quote(file_name)}"
-        url: str = self._clients.s3.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self._bucket,
-                "Key": key,
-                "ResponseContentDisposition": disposition,
-                "ResponseContentType": mime_type,
+        expires_at = link_end(self._clock.now())
+        seconds = DOWNLOAD_URL_SECONDS + LINK_WINDOW_SECONDS
+        url = presigned_get(
+            self._base_url,
+            key,
+            credentials=self._clients.credentials(),
+            region=self._clients.region,
+            query={
+                "response-content-disposition": f"{shown}; filename*=UTF-8''{quote(file_name)}",
+                "response-content-type": mime_type,
             },
-            ExpiresIn=DOWNLOAD_URL_SECONDS,
+            signed_at=expires_at - timedelta(seconds=seconds),
+            seconds=seconds,
         )
-        return url
+        return SignedLink(url, expires_at)
+
+    @cached_property
+    def _base_url(self) -> str:
+        """The address of the bucket, as boto3 makes it for this region or emulator."""
+        return self.source_url("x").partition("?")[0].removesuffix("/x")
 
 
 @dataclass(frozen=True)

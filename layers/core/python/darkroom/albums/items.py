@@ -71,6 +71,8 @@ class EntryItem(SalvagedItem):
     tags: Any = ListAttribute(of=UnicodeAttribute, default=list)
     is_selected = BooleanAttribute(attr_name="isSelected")
     is_removed = BooleanAttribute(attr_name="isRemoved")
+    has_thumbnail = BooleanAttribute(null=True, attr_name="hasThumbnail")
+    """Apart from ``picture``, in which the previous version accepts no other field."""
     version = NumberAttribute()
     order_key = UnicodeAttribute(null=True, attr_name="orderKey")
     """``<album>#<position>#<output>`` unless it was removed."""
@@ -134,6 +136,7 @@ def entry_to_item(entry: Entry, operation: str) -> EntryItem:
     shown: dict[str, Any] = {
         name: value for name, value in asdict(entry.picture).items() if value is not None
     }
+    del shown["has_thumbnail"]
     return EntryItem(
         entry.account_id,
         entry_key(entry.album_id, output_id),
@@ -144,6 +147,7 @@ def entry_to_item(entry: Entry, operation: str) -> EntryItem:
         tags=list(entry.tags),
         is_selected=entry.is_selected,
         is_removed=entry.is_removed,
+        has_thumbnail=entry.picture.has_thumbnail or None,
         version=entry.version,
         order_key=(
             None if entry.is_removed else order_key(entry.album_id, entry.position, output_id)
@@ -166,7 +170,8 @@ def output_of(item: EntryItem) -> str:
 
 def entry_from_item(item: EntryItem) -> Entry:
     album_id = item.sort_key.removeprefix(ENTRY).partition("#")[0]
-    picture = checked(Picture(**json.loads(item.picture)))
+    has_thumbnail = bool(item.has_thumbnail)
+    picture = checked(Picture(**json.loads(item.picture), has_thumbnail=has_thumbnail))
     if picture.output_id != output_of(item):
         raise ValueError("the picture of another output")
     entry = Entry(

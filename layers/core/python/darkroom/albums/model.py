@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from darkroom.kernel.object_keys import thumbnail_key_of
+
 POSITION_STEP = 1024
 """The distance of a new entry from the last one, which leaves space to move others between."""
 
@@ -32,6 +34,11 @@ class Picture:
     style: str | None = None
     role: str | None = None
     language: str | None = None
+    has_thumbnail: bool = False
+
+    @property
+    def thumbnail_key(self) -> str | None:
+        return thumbnail_key_of(self.storage_key) if self.has_thumbnail else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +126,10 @@ def cover_of(entry: Entry) -> Cover | None:
 def _as_cover(picture: Picture) -> Cover | None:
     if not picture.mime_type.startswith("image/"):
         return None
+    if picture.thumbnail_key is not None:
+        return Cover(
+            output_id=picture.output_id, storage_key=picture.thumbnail_key, mime_type="image/jpeg"
+        )
     return Cover(
         output_id=picture.output_id, storage_key=picture.storage_key, mime_type=picture.mime_type
     )

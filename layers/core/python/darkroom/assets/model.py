@@ -164,6 +164,9 @@ class ReferencePhoto:
     clean_key: str
     mime_type: str
     """Of the clean copy."""
+    filename: str = ""
+    """The name of the asset when it was registered. Photos of earlier versions have none."""
+    thumbnail_key: str | None = None
     face: FaceBox | None = None
     """Where the person's face is; None where that was not kept."""
     version: int = 1
@@ -220,12 +223,13 @@ def made_picture(
     width: int | None,
     height: int | None,
     clean_key: str,
+    thumbnail_key: str,
     owner_tag: str | None,
     at: datetime,
 ) -> Asset:
     """A picture that a job made, as an asset that needs no check.
 
-    It has no thumbnail: the picture itself is shown in its place.
+    ``thumbnail_key`` is ``clean_key`` for a picture without a small one, which is shown itself.
     """
     return Asset(
         account_id=account_id,
@@ -245,7 +249,7 @@ def made_picture(
         height=height,
         clean_key=clean_key,
         clean_mime_type=mime_type,
-        thumbnail_key=clean_key,
+        thumbnail_key=thumbnail_key,
         made_from=made_from,
         generation_prompt=prompt,
         finished_at=at,

@@ -46,6 +46,8 @@ class ReferencePhotoItem(SalvagedItem):
     created_at = UnicodeAttribute(attr_name="createdAt")
     clean_key = UnicodeAttribute(attr_name="cleanKey")
     mime_type = UnicodeAttribute(attr_name="mimeType")
+    filename = UnicodeAttribute(null=True)
+    thumbnail_key = UnicodeAttribute(null=True, attr_name="thumbnailKey")
     face_box = UnicodeAttribute(null=True, attr_name="faceBox")
     """JSON: a list of one ``{x, y, width, height}``."""
     version = NumberAttribute()
@@ -141,6 +143,8 @@ def to_reference_photo(item: ReferencePhotoItem) -> ReferencePhoto:
         created_at=from_iso(item.created_at),
         clean_key=item.clean_key,
         mime_type=item.mime_type,
+        filename=item.filename or "",
+        thumbnail_key=item.thumbnail_key,
         face=next(iter(faces.boxes_from_text(item.face_box)), None),
         version=whole(item.version),
     )
@@ -158,6 +162,8 @@ def _to_item(photo: ReferencePhoto, operation: str) -> ReferencePhotoItem:
         created_at=to_iso(photo.created_at),
         clean_key=photo.clean_key,
         mime_type=photo.mime_type,
+        filename=photo.filename or None,
+        thumbnail_key=photo.thumbnail_key,
         face_box=faces.boxes_to_text(() if photo.face is None else (photo.face,)),
         version=photo.version,
         active_key=active_key if photo.is_active else None,

@@ -26,7 +26,7 @@ from darkroom.payments.gateways.stripe import StripeGateway
 from darkroom.payments.ports import PaymentGateway
 
 if TYPE_CHECKING:
-    from darkroom.generation.ports import AsyncProvider, ImageModerator, Provider
+    from darkroom.generation.ports import AsyncProvider, ImageModerator, Previewer, Provider
     from darkroom.uploads.ports import FindFaces
 
 
@@ -52,6 +52,8 @@ class App:
     providers: Mapping[str, Provider | AsyncProvider]
     moderator: ImageModerator | None
     """Checks the pictures of cloud providers; None if no moderator is configured."""
+    previews: Previewer | None
+    """Makes small pictures of outputs; None in functions without the media libraries."""
     face_finder: FindFaces | None
     """The service that finds faces in uploaded pictures; None for the built-in models."""
     fetcher: Fetcher
@@ -68,6 +70,7 @@ def build_app(
     clock: Clock | None = None,
     ids: Ids | None = None,
     providers: Mapping[str, Provider | AsyncProvider] | None = None,
+    previews: Previewer | None = None,
 ) -> App:
     """Bind the tables and wire the adapters; opens no connection yet."""
     bind_tables(settings)
@@ -78,7 +81,7 @@ def build_app(
         clock=clock,
         ids=ids or Ids(clock),
         jitter=random.Random(),
-        storage=Storage(clients, settings.media_bucket),
+        storage=Storage(clients, settings.media_bucket, clock),
         queues={
             STUDIO: Queue(clients, settings.studio_queue_url),
             SPEECH: Queue(clients, settings.speech_queue_url),
@@ -94,6 +97,7 @@ def build_app(
         payments=_payment_gateway(settings, clients, clock),
         providers={**cloud_providers(settings, clients), **(providers or {})},
         moderator=moderator_of(settings, clients),
+        previews=previews,
         face_finder=face_finder_of(settings, clients),
         fetcher=Fetcher(allow_loopback=settings.test_hooks),
     )
@@ -119,10 +123,20 @@ def app_from_env() -> App:
 
 @cache
 def studio_app_from_env() -> App:
-    """The App of the studio worker, which alone loads the media libraries."""
+    """The App of the studio worker."""
+    from darkroom.studio.local_previews import LocalPreviews
     from darkroom.studio.local_studio import LocalStudio
 
-    return build_app(Settings.from_env(), providers={LOCAL_STUDIO: LocalStudio()})
+    providers = {LOCAL_STUDIO: LocalStudio()}
+    return build_app(Settings.from_env(), providers=providers, previews=LocalPreviews())
+
+
+@cache
+def generate_app_from_env() -> App:
+    """The App of the worker for cloud providers, which makes nothing but small pictures itself."""
+    from darkroom.studio.local_previews import LocalPreviews
+
+    return build_app(Settings.from_env(), previews=LocalPreviews())
 
 
 @cache

@@ -196,6 +196,16 @@ class AsyncProvider(Protocol):
         """
 
 
+class Previewer(Protocol):
+    """Makes small pictures of files that a provider made."""
+
+    def thumbnail(self, path: Path, mime_type: str, /) -> bytes | None:
+        """A small JPEG of a picture, or of one frame of a video; None if there can be none."""
+
+    def jpeg(self, path: Path, mime_type: str, /) -> bytes | None:
+        """A picture as a JPEG of the same size; None if it cannot be decoded."""
+
+
 class ImageModerator(Protocol):
     """Decides which pictures must not be shown."""
 

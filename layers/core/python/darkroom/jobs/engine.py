@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from darkroom.jobs.covers import cover_of
 from darkroom.jobs.model import (
     Failure,
     Job,
@@ -302,7 +303,7 @@ def _advance(family: JobFamily, now: datetime, *, reason: str | None = None) -> 
     while tasks != family.tasks:
         family = replace(family, tasks=tasks)
         tasks = _released(family, now)
-    job = replace(family.job, progress=_progress(family.tasks))
+    job = replace(family.job, progress=_progress(family.tasks), cover_key=cover_of(family))
     family = begin(replace(family, job=job), now)
     if all(task.is_final for task in family.tasks):
         return replace(family, job=_finished(family, now, reason))

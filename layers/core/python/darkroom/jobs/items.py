@@ -27,6 +27,7 @@ from darkroom.jobs.model import Job, Task
 from darkroom.jobs.states import TaskStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import CHANGES_PER_MILLISECOND, DUE_SHARDS
+from darkroom.kernel.object_keys import clean_folder, outputs_prefix
 
 JOB_PREFIX = "job"
 """Of ids."""
@@ -39,6 +40,11 @@ SIDE_SUFFIX = "#side"
 ENTRY_PREFIX = "list#"
 WORDS_KEY = "list#words"
 SHARE_PREFIX = "share#"
+THUMBNAIL, JPEG = "t", "j"
+"""The letters of small pictures that may be stored beside an output."""
+OF_OUTPUT, OF_FILE = ">", "<"
+"""In the key of a cover, these stand for the prefix of the job's outputs, and for that of the clean
+copies of its account."""
 IN_FLIGHT = "0"
 IN_ACCOUNT_QUEUE = frozenset({TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.WAITING})
 
@@ -144,6 +150,11 @@ class JobItem(CollectionItem):
     language = UnicodeAttribute(attr_name="lang")
     owner_tag = UnicodeAttribute(null=True, attr_name="ownerTag")
     source_name = UnicodeAttribute(null=True, attr_name="sourceName")
+    files = UnicodeAttribute(null=True)
+    """JSON: the number of files, then ``[name, first letter of kind, length in milliseconds, asset
+    id]`` of the first ones, without nulls at their end. Jobs of the previous version do not have
+    it."""
+    cover_key = UnicodeAttribute(null=True, attr_name="cover")
     device_id = UnicodeAttribute(null=True, attr_name="deviceId")
     template_id = UnicodeAttribute(null=True, attr_name="templateId")
     combination = UnicodeAttribute(null=True, attr_name="combo")
@@ -203,6 +214,9 @@ class TaskItem(CollectionItem):
     """JSON of the immutable fields: account, kind, number, needs, params, seed, …"""
     sources = UnicodeAttribute(null=True)
     outputs = UnicodeAttribute(null=True)
+    previews = UnicodeAttribute(null=True)
+    """JSON: for each output, the letters of the small pictures that are stored beside it. Apart
+    from ``outputs``, in which the previous version accepts no other field."""
     failure = UnicodeAttribute(null=True)
     started_at = UnicodeAttribute(null=True, attr_name="startedAt")
     finished_at = UnicodeAttribute(null=True, attr_name="finishedAt")
@@ -214,6 +228,8 @@ class InheritedItem(CollectionItem):
 
     output = UnicodeAttribute()
     """JSON of an output, or of a list of outputs."""
+    previews = UnicodeAttribute(null=True)
+    """As in ``TaskItem``."""
 
 
 class ListEntryItem(CollectionItem):
@@ -269,6 +285,11 @@ def change_key(job: Job) -> int:
     millis = round(job.updated_at.timestamp() * 1000)
     apart = int.from_bytes(hashlib.sha256(job.job_id.encode()).digest()[:4], "big") + job.version
     return millis * CHANGES_PER_MILLISECOND + apart % CHANGES_PER_MILLISECOND
+
+
+def cover_prefixes(job_id: str, owner: str) -> tuple[tuple[str, str], ...]:
+    """The signs in stored keys of covers, and what they stand for."""
+    return ((OF_OUTPUT, outputs_prefix(owner, job_id)), (OF_FILE, clean_folder(owner)))
 
 
 def list_key(job: Job) -> str:

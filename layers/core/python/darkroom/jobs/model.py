@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from darkroom.jobs.states import FINAL_JOB, FINAL_TASK, JobStatus, TaskStatus
 from darkroom.kernel.money import PricePart, RetryChain, total_credits
+from darkroom.kernel.object_keys import jpeg_key_of, thumbnail_key_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,43 @@ class Output:
     note: str | None = None
     """A remark of the provider about the output, as a code."""
     inherited_from: str | None = None
+    has_thumbnail: bool = False
+    """A small JPEG of it is stored beside it: a thumbnail, or the poster of a video."""
+    has_jpeg: bool = False
+    """A JPEG of the same size is stored beside it."""
+
+    @property
+    def thumbnail_key(self) -> str | None:
+        return thumbnail_key_of(self.storage_key) if self.has_thumbnail else None
+
+    @property
+    def jpeg_key(self) -> str | None:
+        return jpeg_key_of(self.storage_key) if self.has_jpeg else None
+
+
+FileKind = Literal["image", "video", "audio"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFile:
+    """A file that a job is made from, as its row in a list shows it.
+
+    Name and length are those of the time when the job was drafted or queued.
+    """
+
+    filename: str
+    kind: FileKind
+    duration_ms: int | None = None
+    asset_id: str | None = None
+    """None if it is the id that the job's inputs have at this place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFiles:
+    """The first files of a job, and how many it has."""
+
+    shown: tuple[InputFile, ...] = ()
+    count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +194,10 @@ class Job:
     source_name: str | None = None
     """The name of the source file when the job was queued, if the recipe names outputs after
     it."""
+    files: InputFiles | None = None
+    """Its files as lists show them; None for a job of the previous version."""
+    cover_key: str | None = None
+    """The key of its small picture: of the best output, or else of its first file."""
     device_id: str = ""
     template_id: str | None = None
     combination: str | None = None

@@ -39,6 +39,14 @@ def source_name_of(file_name: str) -> str | None:
     return " ".join(stem.split())[:SOURCE_NAME_LIMIT_CHARS].strip(" .") or None
 
 
+def shortened(file_name: str, limit_chars: int) -> str:
+    """The name, with ``…`` for the middle of one that is longer; the extension stays."""
+    if len(file_name) <= limit_chars:
+        return file_name
+    tail = file_name[-(limit_chars // 5) :]
+    return f"{file_name[: limit_chars - len(tail) - 1]}…{tail}"
+
+
 def file_name_of(job: Job, output: Output) -> str:
     """The file name of an output: after its source if the recipe says so, ``interview.en.srt``,
     else after recipe and key."""

@@ -17,16 +17,21 @@ from darkroom.db.damage import DAMAGE, report_unreadable
 from darkroom.db.due import due_moment
 from darkroom.jobs.items import (
     IN_FLIGHT,
+    JPEG,
     TASK_PREFIX,
+    THUMBNAIL,
     CollectionItem,
     InheritedItem,
     InputsItem,
     JobItem,
     TaskItem,
+    cover_prefixes,
     is_deleted,
 )
 from darkroom.jobs.model import (
     Failure,
+    InputFile,
+    InputFiles,
     Job,
     Output,
     Progress,
@@ -108,6 +113,8 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         language=found.get("lang", lambda: _text(item.language), "en"),
         owner_tag=item.owner_tag,
         source_name=item.source_name,
+        files=found.get("files", lambda: _files(item.files), None),
+        cover_key=found.get("cover", lambda: _cover_key(item), None),
         device_id=item.device_id or "",
         template_id=item.template_id,
         combination=item.combination,
@@ -141,6 +148,7 @@ def read_task(item: TaskItem) -> Read[Task]:
     outputs = found.get("outputs", lambda: _outputs(item.outputs), _outputs(None))
     if None in outputs:
         found.unreadable.add("outputs")
+    outputs = found.get("previews", lambda: _with_previews(outputs, item.previews), outputs)
     task = Task(
         job_id=item.pk,
         key=item.sk.removeprefix(TASK_PREFIX),
@@ -169,6 +177,7 @@ def read_inherited(item: InheritedItem) -> Read[list[Output]]:
     outputs = found.get("output", lambda: _inherited(item.output), _outputs(None))
     if None in outputs:
         found.unreadable.add("output")
+    outputs = found.get("previews", lambda: _with_previews(outputs, item.previews), outputs)
     return Read([output for output in outputs if output is not None], frozenset(found.unreadable))
 
 
@@ -231,6 +240,32 @@ def _inputs(item: JobItem, beside: InputsItem | None) -> Mapping[str, Any]:
     if is_deleted(item):
         return {}
     return _object(beside.inputs if beside is not None else None)
+
+
+def _files(text: str | None) -> InputFiles | None:
+    if text is None:
+        return None
+    count, *rows = json.loads(text)
+    return checked(InputFiles(shown=tuple(map(_file, rows)), count=count))
+
+
+def _file(row: list[Any]) -> InputFile:
+    filename, letter, duration_ms, asset_id = [*row, None, None][:4]
+    kind = {"i": "image", "v": "video", "a": "audio"}[letter]
+    return checked(
+        InputFile(filename=filename, kind=kind, duration_ms=duration_ms, asset_id=asset_id)
+    )
+
+
+def _cover_key(item: JobItem) -> str | None:
+    text: str | None = item.cover_key
+    if text == "":
+        raise ValueError("no link can be signed for an empty key")
+    owner = item.owner_tag or item.account_id
+    for sign, prefix in cover_prefixes(item.pk, owner):
+        if text is not None and text.startswith(sign):
+            return prefix + text.removeprefix(sign)
+    return text
 
 
 def _regen(text: str | None) -> tuple[str | None, int | None, tuple[str, ...]]:
@@ -355,6 +390,15 @@ def _output(shape: Any) -> Output | None:
         return checked(Output(**fields))
     except DAMAGE:
         return None
+
+
+def _with_previews(outputs: Sequence[Output | None], text: str | None) -> list[Output | None]:
+    if text is None:
+        return list(outputs)
+    return [
+        output and replace(output, has_thumbnail=THUMBNAIL in names, has_jpeg=JPEG in names)
+        for output, names in zip(outputs, _list(text), strict=True)
+    ]
 
 
 def _object(text: str | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pynamodb.models import Model
 from darkroom.db.due import Due, list_due_items
 from darkroom.db.raw import query_raw
 from darkroom.db.writes import RawItem, Write, put, update
+from darkroom.jobs.covers import cover_of
 from darkroom.jobs.family_reading import family_from_raw
 from darkroom.jobs.items import (
     INPUTS_KEY,
@@ -211,15 +212,31 @@ def recheck_write(job_id: str, sort_key: str, *, seen: int, later: int, operatio
     )
 
 
-def select_write(job: Job, *, output_id: str, operation: str) -> Write:
-    """Record the owner's only pick among the job's outputs."""
+def select_write(family: JobFamily, *, output_id: str, operation: str) -> Write:
+    """Record the owner's only pick among the job's outputs; it becomes the job's cover."""
+    job = replace(family.job, selected_output=output_id)
+    changes = [JobItem.selected_output.set(output_id), JobItem.version.set(job.version + 1)]
+    picked = replace(job, cover_key=cover_of(replace(family, job=job)))
+    cover = job_to_item(picked, operation).cover_key
+    if cover is not None:
+        changes.append(JobItem.cover_key.set(cover))
     return update(
         JobItem(job.job_id, JOB_KEY),
-        [JobItem.selected_output.set(output_id), JobItem.version.set(job.version + 1)],
+        changes,
         condition=(JobItem.version == job.version) & JobItem.deleted_at.does_not_exist(),
         refused=_MOVED_ON,
         operation=operation,
     )
+
+
+def too_many_children() -> Conflict:
+    return Conflict("too many were made from it", code="TOO_MANY_CHILDREN")
+
+
+def check_adoptable(parent: Job) -> None:
+    """Raises: Conflict TOO_MANY_CHILDREN. ``adopt_write`` has the same condition."""
+    if len(parent.children) >= CHILDREN_LIMIT:
+        raise too_many_children()
 
 
 def adopt_write(parent: Job, *, child_id: str) -> Write:
@@ -227,7 +244,7 @@ def adopt_write(parent: Job, *, child_id: str) -> Write:
 
     def refused(stored: RawItem | None) -> DarkroomError:
         if stored is not None and "deletedAt" not in stored:
-            return Conflict("too many were made from it", code="TOO_MANY_CHILDREN")
+            return too_many_children()
         return NotFound("no such job")
 
     # The children are stored in the parent's item, which has to stay small.

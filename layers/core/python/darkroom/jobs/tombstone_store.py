@@ -115,7 +115,8 @@ def tombstone_write(tombstone: Tombstone, *, check_at: datetime | None) -> Write
     """
     personal = (
         JobItem.inputs, JobItem.device_id, JobItem.template_id, JobItem.combination,
-        JobItem.selected_output, JobItem.source_name, JobItem.damaged,
+        JobItem.selected_output, JobItem.source_name, JobItem.files, JobItem.cover_key,
+        JobItem.damaged,
     )  # fmt: skip
     if check_at is None:
         watch: list[Action] = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,18 +17,21 @@ from darkroom.jobs.items import (
     INHERITED_PREFIX,
     INPUTS_KEY,
     JOB_KEY,
+    JPEG,
     TASK_PREFIX,
+    THUMBNAIL,
     InheritedItem,
     InputsItem,
     JobItem,
     TaskItem,
     change_key,
+    cover_prefixes,
     due_shard,
     list_key,
     queue_key,
 )
 from darkroom.jobs.lists.facets import kind_key, kind_of, status_key, status_kind_key
-from darkroom.jobs.model import Job, Output, Progress, Receipt, Task
+from darkroom.jobs.model import InputFile, InputFiles, Job, Output, Progress, Receipt, Task
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.limits import INLINE_INPUTS_LIMIT_BYTES
@@ -56,6 +59,8 @@ def job_to_item(job: Job, operation: str) -> JobItem:
         language=job.language,
         owner_tag=job.owner_tag,
         source_name=job.source_name,
+        files=_files_text(job.files),
+        cover_key=_cover_text(job),
         device_id=job.device_id or None,
         template_id=job.template_id,
         combination=job.combination,
@@ -118,7 +123,8 @@ def task_to_item(task: Task, operation: str) -> TaskItem:
             }
         ),
         sources=_dump([_slim(source) for source in task.sources]),
-        outputs=_dump([_slim(output) for output in task.outputs]) if task.outputs else None,
+        outputs=_dump([_output(output) for output in task.outputs]) if task.outputs else None,
+        previews=_previews_text(task.outputs),
         failure=_dump(_slim(task.failure)) if task.failure else None,
         started_at=_iso(task.started_at),
         finished_at=_iso(task.finished_at),
@@ -133,11 +139,12 @@ def inputs_to_item(job: Job, operation: str) -> InputsItem:
 
 def inherited_to_item(job_id: str, outputs: Sequence[Output], operation: str) -> InheritedItem:
     """The item of one or several inherited outputs, under the key of the first."""
-    shapes = [_slim(output) for output in outputs]
+    shapes = [_output(output) for output in outputs]
     return InheritedItem(
         job_id,
         INHERITED_PREFIX + outputs[0].key + "#" + outputs[0].output_id,
         output=_dump(shapes[0] if len(shapes) == 1 else shapes),
+        previews=_previews_text(outputs),
         operation=operation,
     )
 
@@ -151,6 +158,38 @@ def _chain_text(chain: RetryChain | None) -> str | None:
         return None
     spent = [[part.name, part.credits, list(part.keys)] for part in chain.spent]
     return _dump({"whole": _price_shape(chain.whole), "spent": spent})
+
+
+def _files_text(files: InputFiles | None) -> str | None:
+    if files is None:
+        return None
+    return _dump([files.count, *map(_file_row, files.shown)])
+
+
+def _file_row(file: InputFile) -> list[Any]:
+    row: list[Any] = [file.filename, file.kind[0], file.duration_ms, file.asset_id]
+    while row[-1] is None:
+        row.pop()
+    return row
+
+
+def _cover_text(job: Job) -> str | None:
+    """The key of the cover, with a sign for its known beginning: items pay by the kilobyte."""
+    if job.cover_key is None:
+        return None
+    for sign, prefix in cover_prefixes(job.job_id, job.owner):
+        if job.cover_key.startswith(prefix):
+            return sign + job.cover_key.removeprefix(prefix)
+    return job.cover_key
+
+
+def _output(output: Output) -> dict[str, Any]:
+    return _slim(replace(output, has_thumbnail=False, has_jpeg=False))
+
+
+def _previews_text(outputs: Sequence[Output]) -> str | None:
+    shapes = [THUMBNAIL * each.has_thumbnail + JPEG * each.has_jpeg for each in outputs]
+    return _dump(shapes) if any(shapes) else None
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

@@ -96,6 +96,8 @@ REWRITE_LIMIT_CHARS = 2000
 PROMPT_LIMIT_CHARS = 2000
 
 # Lists of jobs
+FILES_SHOWN_LIMIT = 5
+FILE_NAME_SHOWN_CHARS = 100
 WORDS_PER_JOB_LIMIT = 40
 PREFIX_LIMIT_CHARS = 12
 SEARCH_LIMIT_CHARS = 200
@@ -126,6 +128,9 @@ ARCHIVE_RETRY_SECONDS = 3
 
 # Media
 DOWNLOAD_URL_SECONDS = 15 * 60
+"""The least time that a link is valid for after it was handed out."""
+LINK_WINDOW_SECONDS = 15 * 60
+"""Links that are handed out within such a window are the same."""
 SOURCE_URL_SECONDS = 3600
 UPLOAD_URL_SECONDS = 3600
 PHOTO_LIMIT_BYTES = 10 * 1000 * 1000
@@ -175,6 +180,10 @@ WEBP_PIXELS_LIMIT = 50_000_000
 # The longest side that a JPEG may have, as every clean copy is one.
 IMAGE_SIDE_LIMIT_PX = 65_500
 IMAGE_SIDE_MIN_PX = 8
+THUMBNAIL_SIDE_PX = 512
+THUMBNAIL_LIMIT_BYTES = 60_000
+# A function for cloud providers has 512 MB, and a decoded pixel takes up to four bytes twice.
+PREVIEW_PIXELS_LIMIT = 25_000_000
 FACES_CHECK_SECONDS = 60
 FACES_KEPT_LIMIT = 5
 MADE_NAME_LIMIT_CHARS = 60

@@ -3,7 +3,7 @@
 ``quarantine/<pipeline>/<owner>/<asset>`` what a client sent, never served; the pipeline (``image``
                                      or ``media``) decides which worker inspects it;
 ``clean/<owner>/<asset>/…``          the checked copy without metadata, and what ingest made of it;
-``outputs/<owner>/<job>/…``          what tasks made.
+``outputs/<owner>/<job>/…``          what tasks made, and the small pictures of it.
 
 The owner is an opaque tag of the account (``owner_tag``), because links to files carry their keys
 and reach other people and providers. Assets and jobs store the tag of their keys, so a new signing
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from pathlib import PurePosixPath
 from typing import Final
 
 IMAGE_PIPELINE, MEDIA_PIPELINE = "image", "media"
@@ -50,6 +51,10 @@ def quarantine_key(pipeline: str, owner: str, asset_id: str) -> str:
     return f"quarantine/{pipeline}/{owner}/{asset_id}"
 
 
+def clean_folder(owner: str) -> str:
+    return f"clean/{owner}/"
+
+
 def clean_prefix(owner: str, asset_id: str) -> str:
     return f"clean/{owner}/{asset_id}/"
 
@@ -65,3 +70,13 @@ def outputs_prefix(owner: str, job_id: str) -> str:
 def output_key(owner: str, job_id: str, *, key: str, attempt: int, suffix: str) -> str:
     """The attempt is part of the name: a stray earlier attempt never overwrites the result."""
     return f"{outputs_prefix(owner, job_id)}{key}-{attempt}{suffix}"
+
+
+def thumbnail_key_of(storage_key: str) -> str:
+    """The key of an output's thumbnail or poster, beside the output itself."""
+    return str(PurePosixPath(storage_key).with_suffix(".thumbnail.jpg"))
+
+
+def jpeg_key_of(storage_key: str) -> str:
+    """The key of an output's copy as a JPEG of the same size."""
+    return str(PurePosixPath(storage_key).with_suffix(".copy.jpg"))

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
-_OBJECT_KEYS = frozenset({"clean_key", "storage_key", "thumbnail_key"})
+_OBJECT_KEYS = frozenset({"clean_key", "cover_key", "storage_key", "thumbnail_key"})
 """Fields that name an object in the bucket. No link can be signed for an empty key."""
 
 

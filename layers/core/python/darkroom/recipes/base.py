@@ -40,6 +40,10 @@ class Material:
     """False for a deactivated reference photo."""
     name: str = ""
     """The file's display name."""
+    asset_id: str = ""
+    """The asset behind it: ``id`` itself, or that of a reference photo."""
+    thumbnail_key: str | None = None
+    """The key of its small picture, if it has one."""
     face: FaceBox | None = None
     """The largest face of a picture, if known."""
 
@@ -77,6 +81,11 @@ class Target:
     clip_no: int | None = None
     key: str | None = None
 
+    def as_facts(self) -> dict[str, Any]:
+        """The target as a client sends it."""
+        given = {"target": self.name, "clipNo": self.clip_no, "key": self.key}
+        return {name: value for name, value in given.items() if value is not None}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Regeneration:
@@ -112,6 +121,8 @@ class Recipe(ABC):
     """Whether clients know the recipe as a ``mode`` of stories."""
     is_named_after_source: ClassVar[bool] = False
     """Whether its outputs are named after their source file."""
+    is_priced_by_length: ClassVar[bool] = False
+    """Whether ``price`` reads its materials, and then only their duration."""
 
     @abstractmethod
     def validate(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,13 +188,17 @@ class Recipe(ABC):
     def plan(self, blueprint: Blueprint) -> Sequence[TaskSpec]:
         """All tasks, or those of ``only_keys``, each after those it needs."""
 
+    def targets(self, inputs: Mapping[str, Any]) -> tuple[Target, ...]:
+        """Every target that a child of a job with these inputs may make again."""
+        return ()
+
     def regenerate(
         self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
         """The keys of a child that makes one output again; ``made`` are the parent's outputs.
 
         Raises:
-            InvalidInput: INVALID_TARGET for this recipe.
+            InvalidInput: INVALID_TARGET with the ``targets`` that exist.
             Conflict: NOT_REGENERABLE.
         """
         raise Conflict(f"{self.name} cannot be regenerated", code="NOT_REGENERABLE")
@@ -216,18 +231,31 @@ def image_keys(count: int) -> list[str]:
     return [f"img_{number:02}" for number in range(1, count + 1)]
 
 
-def image_again(recipe: str, keys: Sequence[str], target: Target) -> Regeneration:
-    """The regeneration of a target ``image``, in a job whose pictures have these keys.
+def image_targets(count: int) -> tuple[Target, ...]:
+    """The targets of a job with this number of pictures."""
+    return tuple(Target(name="image", key=key) for key in image_keys(count))
+
+
+def require_target(target: Target, targets: Sequence[Target]) -> None:
+    """Check that the target is one of those that exist.
+
+    Raises:
+        InvalidInput: INVALID_TARGET with the ``targets``.
+    """
+    if target not in targets:
+        raise InvalidInput(
+            "no such target", code="INVALID_TARGET", targets=[each.as_facts() for each in targets]
+        )
+
+
+def image_again(target: Target, targets: Sequence[Target]) -> Regeneration:
+    """The regeneration of a target ``image``.
 
     Raises:
         InvalidInput: INVALID_TARGET.
     """
-    if target.name != "image":
-        raise InvalidInput(f"{recipe} has no target {target.name}", code="INVALID_TARGET")
-    if target.clip_no is not None:
-        raise InvalidInput("clipNo goes with a clip or scene", code="INVALID_TARGET")
-    if target.key is None or target.key not in keys:
-        raise InvalidInput("key must name an image of the job", code="INVALID_TARGET")
+    require_target(target, targets)
+    assert target.key is not None
     return Regeneration(keys=(target.key,), promised=(target.key,))
 
 

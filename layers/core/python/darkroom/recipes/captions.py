@@ -107,6 +107,7 @@ class Captions(Recipe):
     changeable = frozenset({"options"})
     options_field = "options"
     is_named_after_source = True
+    is_priced_by_length = True
     material_kinds = frozenset({"video", "audio"})
     material_field = "assetIds"
 

@@ -24,6 +24,7 @@ from darkroom.recipes.base import (
     TaskSpec,
     image_again,
     image_keys,
+    image_targets,
 )
 from darkroom.recipes.fields import Faults, Inputs, Seed, check_faults, dump, parse
 from darkroom.recipes.portraits import ModelId, Style, styles
@@ -97,10 +98,13 @@ class Images(Recipe):
             if not wanted or key in wanted
         ]
 
+    def targets(self, inputs: Mapping[str, Any]) -> tuple[Target, ...]:
+        return image_targets(inputs["count"])
+
     def regenerate(
         self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
-        return image_again(self.name, image_keys(inputs["count"]), target)
+        return image_again(target, self.targets(inputs))
 
 
 def _params(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from darkroom.recipes.base import (
     faces_of,
     image_again,
     image_keys,
+    image_targets,
 )
 from darkroom.recipes.choices import DISTINCT, one_of
 from darkroom.recipes.fields import (
@@ -172,10 +173,13 @@ class Portraits(Recipe):
             if not wanted or key in wanted
         ]
 
+    def targets(self, inputs: Mapping[str, Any]) -> tuple[Target, ...]:
+        return image_targets(inputs["totalImages"])
+
     def regenerate(
         self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
-        return image_again(self.name, _keys(inputs), target)
+        return image_again(target, self.targets(inputs))
 
 
 def walk(styles: Sequence[str], roles: Sequence[str], count: int) -> list[tuple[str, str]]:

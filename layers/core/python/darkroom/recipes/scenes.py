@@ -26,12 +26,14 @@ from darkroom.recipes.base import (
     TaskSpec,
     faces_of,
     require_kind,
+    require_target,
 )
 from darkroom.recipes.choices import DISTINCT
 from darkroom.recipes.fields import AssetId, Faults, Inputs, Seed, broken, check_faults, dump, parse
 
 CLIP_SECONDS = 3
 SLIDER_NEUTRAL = 50
+ENDING = Target(name="rewrite_only")
 
 Stage = Annotated[
     Literal["spark", "together", "apart"],
@@ -196,6 +198,12 @@ class SceneRecipe(Recipe):
         wanted = blueprint.only_keys
         return [spec for spec in specs if not wanted or spec.key in wanted]
 
+    def targets(self, inputs: Mapping[str, Any]) -> tuple[Target, ...]:
+        if self._target is None:
+            return ()
+        scenes = tuple(Target(name=self._target, clip_no=number) for number in self._numbers())
+        return (*scenes, ENDING) if inputs.get("rewriteEnabled") else scenes
+
     def regenerate(
         self, inputs: Mapping[str, Any], made: frozenset[str], target: Target
     ) -> Regeneration:
@@ -210,19 +218,10 @@ class SceneRecipe(Recipe):
     def _regenerated_scene(self, inputs: Mapping[str, Any], target: Target) -> int:
         if self._target is None:
             raise Conflict(f"{self.name} cannot be regenerated", code="NOT_REGENERABLE")
-        if target.key is not None:
-            raise InvalidInput("key goes with an image", code="INVALID_TARGET")
-        if target.name == "rewrite_only":
-            if target.clip_no is not None:
-                raise InvalidInput("clipNo goes with a clip or scene", code="INVALID_TARGET")
-            if not inputs.get("rewriteEnabled"):
-                raise Conflict("the job has no rewritten ending", code="NOT_REGENERABLE")
-            return self.scenes
-        if target.name != self._target:
-            raise InvalidInput(f"{self.name} has no target {target.name}", code="INVALID_TARGET")
-        if target.clip_no is None or target.clip_no not in self._numbers():
-            raise InvalidInput(f"clipNo must be 1 to {self.scenes}", code="INVALID_TARGET")
-        return target.clip_no
+        if target == ENDING and not inputs.get("rewriteEnabled"):
+            raise Conflict("the job has no rewritten ending", code="NOT_REGENERABLE")
+        require_target(target, self.targets(inputs))
+        return self.scenes if target.clip_no is None else target.clip_no
 
     def _numbers(self) -> range:
         return range(1, self.scenes + 1)

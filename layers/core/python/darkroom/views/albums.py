@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from pydantic import Field
+
+from darkroom.adapters.storage import SignedLink
 from darkroom.albums import store
 from darkroom.albums.model import Album, Cover, Entry
 from darkroom.bootstrap.composition import App
@@ -13,14 +16,17 @@ from darkroom.views.base import (
     Count,
     JobId,
     Link,
+    LinksEnd,
     NextCursor,
     Omittable,
     OutputId,
+    PictureLink,
     ResponseBody,
     Timestamp,
     described,
 )
 from darkroom.views.jobs import OutputFacts
+from darkroom.views.links import expiry, picture_link
 
 AlbumName = Annotated[str, described("Name of the album, on one line.", "Our wedding")]
 
@@ -38,6 +44,7 @@ class AlbumResponse(ResponseBody):
     cover_url: Annotated[
         Omittable[Link], described("Signed link to the cover; absent while there is none.")
     ] = None
+    cover_expires_at: Omittable[LinksEnd] = Field(None, description="When `coverUrl` ends.")
 
 
 class AlbumOutput(OutputFacts):
@@ -58,7 +65,14 @@ class AlbumOutput(OutputFacts):
         described("Its place: the outputs are sorted by it, the lowest first.", 1024, minimum=0),
     ]
     added_at: Annotated[Timestamp, described("When it was added to the album.")]
+    thumbnail_url: Omittable[PictureLink] = Field(
+        None, description="Signed link to a small JPEG of a picture."
+    )
+    poster_url: Omittable[PictureLink] = Field(
+        None, description="Signed link to a small JPEG of one frame of a clip or film."
+    )
     download_url: Annotated[Link, described("Signed link to the file, under its own name.")]
+    expires_at: LinksEnd
 
 
 class AlbumDetailResponse(AlbumResponse):
@@ -81,6 +95,7 @@ def list_albums(
 
 def album_summary(app: App, album: Album) -> AlbumResponse:
     cover = album.cover
+    link = _cover_link(app, cover) if cover else None
     return AlbumResponse(
         album_id=album.album_id,
         name=album.name,
@@ -88,7 +103,8 @@ def album_summary(app: App, album: Album) -> AlbumResponse:
         created_at=to_iso(album.created_at),
         updated_at=to_iso(album.updated_at),
         cover_output_id=cover.output_id if cover else None,
-        cover_url=_cover_link(app, cover) if cover else None,
+        cover_url=link.url if link else None,
+        cover_expires_at=expiry(link),
     )
 
 
@@ -110,6 +126,13 @@ def get_album(
 def entry_detail(app: App, entry: Entry) -> AlbumOutput:
     """An output in the album; ``selected`` is that of the album."""
     picture = entry.picture
+    link = app.storage.download_link(
+        picture.storage_key,
+        file_name=_file_name(picture.key, picture.mime_type, picture.storage_key),
+        mime_type=picture.mime_type,
+    )
+    small = picture.thumbnail_key and picture_link(app, picture.thumbnail_key, stem=picture.key).url
+    is_video = picture.mime_type.startswith("video/")
     return AlbumOutput(
         output_id=picture.output_id,
         job_id=picture.job_id,
@@ -128,18 +151,17 @@ def entry_detail(app: App, entry: Entry) -> AlbumOutput:
         selected=entry.is_selected,
         position=entry.position,
         added_at=to_iso(entry.added_at),
-        download_url=app.storage.download_url(
-            picture.storage_key,
-            file_name=_file_name(picture.key, picture.mime_type, picture.storage_key),
-            mime_type=picture.mime_type,
-        ),
+        thumbnail_url=None if is_video else small,
+        poster_url=small if is_video else None,
+        download_url=link.url,
+        expires_at=to_iso(link.expires_at),
     )
 
 
-def _cover_link(app: App, cover: Cover) -> str:
+def _cover_link(app: App, cover: Cover) -> SignedLink:
     file_name = _file_name("cover", cover.mime_type)
-    return app.storage.download_url(
-        cover.storage_key, file_name=file_name, mime_type=cover.mime_type
+    return app.storage.download_link(
+        cover.storage_key, file_name=file_name, mime_type=cover.mime_type, inline=True
     )
 
 

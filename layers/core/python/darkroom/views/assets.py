@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, get_args
 
+from pydantic import Field
+
+from darkroom.adapters.storage import SignedLink
 from darkroom.assets import store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.lists import pages as listing
 from darkroom.kernel.clock import to_iso
-from darkroom.kernel.media_types import MediaKind, suffixes_of
+from darkroom.kernel.media_types import VIDEO, MediaKind, suffixes_of
 from darkroom.uploads.failures import UploadFailure, UploadNote, failure_of, message_of
 from darkroom.uploads.parts import part_length
 from darkroom.usecases.uploads.create_upload import key_of, parts_of
@@ -23,9 +26,11 @@ from darkroom.views.base import (
     DurationMs,
     JobId,
     Link,
+    LinksEnd,
     MimeType,
     NextCursor,
     Omittable,
+    PictureLink,
     Pixels,
     ResponseBody,
     SizeBytes,
@@ -33,6 +38,7 @@ from darkroom.views.base import (
     Words,
     described,
 )
+from darkroom.views.links import expiry, picture_link
 from darkroom.views.words import JobState
 
 _JPEG = "image/jpeg"
@@ -65,7 +71,7 @@ class LatestJob(ResponseBody):
 
 
 class AssetResponse(ResponseBody):
-    """``downloadUrl`` leads to the clean copy; both links are valid for 15 minutes.
+    """``downloadUrl`` leads to the clean copy.
 
     ``faces`` is missing until faces have been counted. ``note`` names a flaw of a file that is
     usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
@@ -100,9 +106,13 @@ class AssetResponse(ResponseBody):
     thumbnail_url: Annotated[
         Omittable[Link], described("Signed link to a small picture; absent before the check.")
     ] = None
+    poster_url: Omittable[PictureLink] = Field(
+        None, description="Of a video, the same as `thumbnailUrl`: a signed link to one frame."
+    )
     download_url: Annotated[
         Omittable[Link], described("Signed link to the clean copy; absent before the check.")
     ] = None
+    expires_at: Omittable[LinksEnd] = None
     is_ai_generated: Annotated[bool, described("Whether a job made it.")]
     generation_prompt: Annotated[
         Omittable[str],
@@ -192,6 +202,10 @@ def asset_with_job(app: App, asset: Asset, *, language: str) -> AssetResponse:
 
 def asset_detail(app: App, asset: Asset, *, language: str) -> AssetResponse:
     """An asset; until it has been checked, with its declared type and size."""
+    small = None
+    if asset.thumbnail_key is not None:
+        small = picture_link(app, asset.thumbnail_key, stem=PurePosixPath(asset.filename).stem)
+    copy = _copy_link(app, asset)
     return AssetResponse(
         asset_id=asset.asset_id,
         filename=asset.filename,
@@ -203,8 +217,10 @@ def asset_detail(app: App, asset: Asset, *, language: str) -> AssetResponse:
         height=asset.height,
         duration_ms=asset.duration_ms,
         faces=asset.faces,
-        thumbnail_url=_link(app, asset, asset.thumbnail_key, _thumbnail_type(asset)),
-        download_url=_link(app, asset, asset.clean_key, asset.clean_mime_type or _JPEG),
+        thumbnail_url=small.url if small else None,
+        poster_url=small.url if small and asset.kind == VIDEO else None,
+        download_url=copy.url if copy else None,
+        expires_at=expiry(copy or small),
         is_ai_generated=asset.is_ai_generated,
         generation_prompt=asset.generation_prompt,
         tags=list(asset.tags),
@@ -268,19 +284,14 @@ def _part(number: int, size_bytes: int, etag: str) -> ArrivedPart:
     return ArrivedPart(part_number=number, size_bytes=size_bytes, etag=etag)
 
 
-def _link(app: App, asset: Asset, key: str | None, mime_type: str) -> str | None:
-    if key is None:
+def _copy_link(app: App, asset: Asset) -> SignedLink | None:
+    if asset.clean_key is None:
         return None
+    mime_type = asset.clean_mime_type or _JPEG
     name, suffixes = PurePosixPath(asset.filename), suffixes_of(mime_type)
     # The clean copy may have another type than the uploaded file.
     file_name = name.name if name.suffix.lower() in suffixes else f"{name.stem}{suffixes[0]}"
-    return app.storage.download_url(key, file_name=file_name, mime_type=mime_type)
-
-
-def _thumbnail_type(asset: Asset) -> str:
-    """The output of a job is its own thumbnail; all other thumbnails are JPEG."""
-    is_itself = asset.thumbnail_key == asset.clean_key
-    return (asset.clean_mime_type if is_itself else None) or _JPEG
+    return app.storage.download_link(asset.clean_key, file_name=file_name, mime_type=mime_type)
 
 
 def _latest_job(asset: Asset) -> LatestJob | None:

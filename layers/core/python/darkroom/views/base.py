@@ -38,6 +38,23 @@ Link = Annotated[
         format="uri",
     ),
 ]
+PictureLink = Annotated[
+    str,
+    described(
+        "Signed link that shows a small JPEG: at most 512 pixels wide and high, and 60 KB.",
+        "https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c",
+        format="uri",
+    ),
+]
+LinksEnd = Annotated[
+    str,
+    described(
+        "When the links beside it end, at least 15 minutes from now. Until 15 minutes before, "
+        "they are the same in every response.",
+        "2026-01-05T09:15:00.000Z",
+        format="date-time",
+    ),
+]
 Credits = Annotated[int, described("In credits.", 6, minimum=0)]
 Count = Annotated[int, described("A number of things.", 3, minimum=0)]
 SizeBytes = Annotated[int, described("Size of the file in bytes.", 482113, minimum=0)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from darkroom.adapters.storage import SignedLink
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model
 from darkroom.jobs.items import list_key
@@ -22,14 +23,17 @@ from darkroom.views.base import (
     Credits,
     JobId,
     Link,
+    LinksEnd,
     NextCursor,
     Omittable,
     OutputId,
+    PictureLink,
     ResponseBody,
     Timestamp,
     described,
 )
 from darkroom.views.jobs import FailureDetail, failure_detail, output_file
+from darkroom.views.links import expiry
 from darkroom.views.words import StyleName, TaskState
 
 Position = tuple[str, str, int]
@@ -52,6 +56,12 @@ class Generation(ResponseBody):
         default=None, description="Signed link to the first photo that it was made from."
     )
     url: Omittable[Link] = Field(default=None, description="Signed link to the file that it made.")
+    thumbnail_url: Omittable[PictureLink] = Field(
+        default=None,
+        description="Signed link to a small JPEG of what it made: of a picture, or of one frame "
+        "of a clip or film.",
+    )
+    expires_at: Omittable[LinksEnd] = None
     selected: bool = described("Whether the owner picked this output of the job.")
     credits_used: Credits = described(
         "What it cost, in credits: all tasks of a job add up to `used` of its receipt.", 1
@@ -115,14 +125,18 @@ def _generation(
     app: App, job: Job, *, tasks: Sequence[Task], task: Task, language: str
 ) -> Generation:
     made = task.outputs[0] if task.outputs else None
+    shown = output_file(app, job, made) if made else None
+    original = _original(app, tasks, task)
     return Generation(
         generation_id=made.output_id if made else first_output_id(task),
         job_id=job.job_id,
         key=task.key,
         status=task.status.value,
         style=(made.style if made else None) or _planned_style(task),
-        original_url=_original(app, tasks, task),
-        url=output_file(app, job, made).download_url if made else None,
+        original_url=original.url if original else None,
+        url=shown.download_url if shown else None,
+        thumbnail_url=(shown.thumbnail_url or shown.poster_url) if shown else None,
+        expires_at=shown.expires_at if shown else expiry(original),
         selected=job.selected_output in {output.output_id for output in task.outputs},
         credits_used=credits_by_key(job, tasks).get(task.key, 0),
         error=failure_detail(task.failure, language) if task.failure else None,
@@ -155,13 +169,13 @@ def credits_by_key(job: Job, tasks: Sequence[Task]) -> dict[str, int]:
     return spent
 
 
-def _original(app: App, tasks: Sequence[Task], task: Task) -> str | None:
+def _original(app: App, tasks: Sequence[Task], task: Task) -> SignedLink | None:
     """A short-lived link to the first source photo of the task, or else of its job."""
     sources = [*task.sources, *(source for other in tasks for source in other.sources)]
     photo = next((source for source in sources if source.storage_key.startswith(_CLEAN)), None)
     if photo is None:
         return None
     suffix = photo.storage_key.rpartition(".")[2]
-    return app.storage.download_url(
+    return app.storage.download_link(
         photo.storage_key, file_name=f"original.{suffix}", mime_type=photo.mime_type
     )

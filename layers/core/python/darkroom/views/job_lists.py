@@ -7,13 +7,15 @@ import io
 import unicodedata
 from collections.abc import Sequence
 
+from darkroom.bootstrap.composition import App
 from darkroom.jobs.lists import pages as listing
 from darkroom.jobs.lists.facets import duration_ms
 from darkroom.jobs.lists.pages import Filters, Page, Position
 from darkroom.jobs.model import Job
 from darkroom.kernel.clock import to_iso
 from darkroom.usecases.jobs.find_file_names import find_files
-from darkroom.views.jobs import JobSummary, job_summary
+from darkroom.usecases.jobs.price_drafts import find_lengths, price_of_draft
+from darkroom.views.jobs import JobSummary, cover_link, job_summary
 
 COLUMNS = (
     "jobId", "recipe", "status", "created", "started", "finished", "durationSeconds",
@@ -25,11 +27,30 @@ _SKIPPED_STARTS = frozenset("\"'`‘’“”\ufeff\u200b\u200c\u200d\u2060")
 
 
 def list_jobs(
-    account_id: str, filters: Filters, *, limit: int, after: Position | None, language: str
+    app: App,
+    account_id: str,
+    filters: Filters,
+    *,
+    limit: int,
+    after: Position | None,
+    language: str,
 ) -> tuple[list[JobSummary], Position | None]:
-    """A page of jobs without tasks, outputs and timelines, and where the next page starts."""
+    """A page of jobs without tasks, outputs, timelines and actions, and where the next page starts.
+
+    Actions depend on tasks and outputs, which a list does not read.
+    """
     page = listing.read_page(account_id, filters, limit=limit, after=after)
-    return [job_summary(job, language=language) for job in page.jobs], page.position
+    lengths = find_lengths(account_id, page.jobs)
+    items = [
+        job_summary(
+            job,
+            language=language,
+            price=price_of_draft(job, lengths),
+            cover=cover_link(app, job),
+        )
+        for job in page.jobs
+    ]
+    return items, page.position
 
 
 def to_csv(account_id: str, page: Page) -> str:

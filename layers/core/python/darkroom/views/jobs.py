@@ -5,36 +5,47 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
+from darkroom.adapters.storage import SignedLink, link_end
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store
 from darkroom.jobs.failures import failure_sentence
-from darkroom.jobs.model import Failure, Job, JobFamily, Output, Progress, Task
+from darkroom.jobs.model import Failure, FileKind, Job, JobFamily, Output, Progress, Task
 from darkroom.jobs.naming import file_name_of, shown_key, shown_type
 from darkroom.jobs.states import JobStatus
-from darkroom.kernel.clock import to_epoch_seconds, to_iso
+from darkroom.kernel.clock import to_iso
+from darkroom.kernel.command import Command
 from darkroom.kernel.errors import NotFound, PaymentRequired
-from darkroom.kernel.limits import DOWNLOAD_URL_SECONDS, POLL_AFTER_MS
+from darkroom.kernel.limits import FILES_SHOWN_LIMIT, POLL_AFTER_MS
 from darkroom.recipes import REGISTRY
+from darkroom.usecases.jobs.find_file_names import file_ids
+from darkroom.usecases.jobs.list_actions import Action, ActionName, list_actions
+from darkroom.usecases.jobs.price_drafts import price_of_draft
 from darkroom.views.base import (
+    AssetId,
     Count,
     Credits,
     DurationMs,
     JobId,
     Link,
+    LinksEnd,
     MimeType,
     NextCursor,
     Omittable,
     OutputId,
+    PictureLink,
     Pixels,
     ResponseBody,
     SizeBytes,
     Timestamp,
+    Words,
     described,
 )
+from darkroom.views.links import expiry, picture_link
 from darkroom.views.words import (
     TIMELINE,
     CancelOutcomeName,
@@ -162,7 +173,23 @@ class OutputFile(OutputFacts):
     """The part of an output that its owner and the visitors of a public link both see."""
 
     selected: bool = described("Whether the owner picked this output of the job.")
+    thumbnail_url: Omittable[PictureLink] = Field(
+        None,
+        description="Signed link to a small JPEG of a picture, at most 512 pixels wide and high "
+        "and 60 KB. Outputs of earlier versions have none.",
+    )
+    poster_url: Omittable[PictureLink] = Field(
+        None,
+        description="Signed link to a small JPEG of one frame of a clip or film, of the size of "
+        "`thumbnailUrl`.",
+    )
+    jpeg_url: Omittable[Link] = Field(
+        None,
+        description="Signed link to the same picture as a JPEG of the same size, for keyframes, "
+        "which are PNG.",
+    )
     download_url: Link
+    expires_at: LinksEnd
 
 
 class OutputDetail(OutputFile):
@@ -181,8 +208,50 @@ class TimelineEntry(ResponseBody):
     at: Timestamp = described("When it happened.")
 
 
+class JobAsset(ResponseBody):
+    """A file that the job is made from."""
+
+    asset_id: AssetId
+    filename: str = described(
+        "Its name when the job was drafted or queued; in a name of more than 100 characters, `…` "
+        "replaces the middle.",
+        "us.jpg",
+    )
+    kind: Annotated[
+        str,
+        Words("FileKind", lambda: get_args(FileKind)),
+        described("What the file is.", "image"),
+    ]
+
+
+class JobAction(ResponseBody):
+    """Something that can be done with the job now, whatever the balance is."""
+
+    action: Annotated[
+        str,
+        Words("JobActionName", lambda: get_args(ActionName)),
+        described(
+            "The request: `confirm` is `POST /api/jobs/confirm` with the draft, `delete` is "
+            "`DELETE /api/jobs/{jobId}`, `download` is `GET /api/jobs/{jobId}/download`; the "
+            "others are `POST /api/jobs/{jobId}/…` of this name. A job from which others were "
+            "made is not listed with `delete`: it needs `cascade`.",
+            "regenerate",
+        ),
+    ]
+    target: Omittable[TargetName] = Field(
+        None, description="`target` in the body of `regenerate`.", examples=["story_clip"]
+    )
+    clip_no: Omittable[Count] = Field(
+        None, description="`clipNo` in the body of `regenerate`.", examples=[2]
+    )
+    key: Omittable[str] = Field(
+        None, description="`key` in the body of `regenerate`.", examples=["img_01"]
+    )
+    credits: Credits = described("What it costs at today's prices, in credits.", 1)
+
+
 class JobSummary(ResponseBody):
-    """A job without its tasks, outputs and timeline.
+    """A job without its actions, tasks, outputs and timeline.
 
     Of a damaged job, what cannot be read is empty: its `recipe` or `inputs`, for example.
     """
@@ -216,6 +285,28 @@ class JobSummary(ResponseBody):
         description="Place in the account's queue, 0 to 9: the larger, the sooner. Left out if 0.",
         examples=[5],
     )
+    assets: Omittable[list[JobAsset]] = Field(
+        None,
+        description="The first files that the job is made from, in the order of its inputs. Jobs "
+        "of earlier versions have none.",
+        json_schema_extra={"maxItems": FILES_SHOWN_LIMIT},
+    )
+    asset_count: Omittable[Count] = Field(
+        None, description="Number of files that the job is made from.", examples=[1]
+    )
+    cover: Omittable[PictureLink] = Field(
+        None,
+        description="Signed link to a small picture of the job: of its best output, or else of its "
+        "first file. If that file was deleted, the link leads nowhere. Responses that create jobs "
+        "leave it out.",
+    )
+    cover_expires_at: Omittable[LinksEnd] = Field(None, description="When `cover` ends.")
+    price: Omittable[Credits] = Field(
+        None,
+        description="Of a draft: what it would cost now, in credits. It is no promise; a quote is. "
+        "Left out while the length of an unchecked file decides it.",
+        examples=[2],
+    )
     credits_reserved: Credits = described("Price of the job, in credits; 0 for a draft.")
     receipt: JobReceipt = described("What the job costs, part by part.")
     progress: JobProgress = described("How far the job is.")
@@ -233,6 +324,7 @@ class JobSummary(ResponseBody):
 class JobResponse(JobSummary):
     """A job with everything about it."""
 
+    actions: list[JobAction] = described("What can be done with the job now.")
     tasks: list[TaskDetail] = described("Its tasks, in the order of the plan.")
     outputs: list[OutputDetail] = described("Its files: its own, then inherited ones.")
     timeline: list[TimelineEntry] = described("What has happened so far, in order.")
@@ -280,29 +372,77 @@ def get_family(account_id: str, job_id: str) -> JobFamily:
     return family
 
 
-def etag(app: App, family: JobFamily, *, language: str = "") -> str:
-    """Changes whenever the response does, and early enough that links are renewed before they end.
+def actions_of(app: App, family: JobFamily, *, language: str) -> tuple[Action, ...]:
+    """What the owner can do with the job now."""
+    command = Command(
+        account_id=family.job.account_id, route="", language=language, key=None, operation=""
+    )
+    return list_actions(app, command, family)
 
-    ``language`` matters if the response has sentences; that of a draft has none.
+
+def etag(app: App, family: JobFamily, actions: Sequence[Action], *, language: str) -> str:
+    """Changes whenever the response does; two hashes, the first of which is ``state_of``.
+
+    It changes with the time window of the links, and not with their texts, which depend on the
+    execution environment: the links that a client has live on after a 304 from another one.
     """
-    state = [str(family.job.version), language]
-    state += [f"{task.key}:{task.status}:{task.attempts}" for task in family.tasks]
-    if family.outputs:
-        state.append(str(to_epoch_seconds(app.clock.now()) // (DOWNLOAD_URL_SECONDS // 2)))
-    return f'"{hashlib.sha256("|".join(state).encode()).hexdigest()[:32]}"'
+    shown = [language, *map(repr, actions)]
+    if family.outputs or family.job.cover_key:
+        shown.append(to_iso(link_end(app.clock.now())))
+    return f'"{state_of(family)}.{_hash(shown)}"'
 
 
-def job_detail(app: App, family: JobFamily, *, language: str) -> JobResponse:
+def state_of(family: JobFamily) -> str:
+    """Changes whenever the job does: the part of its ETag that ``If-Match`` compares."""
+    tasks = (f"{task.key}:{task.status}:{task.attempts}" for task in family.tasks)
+    return _hash([str(family.job.version), *tasks])
+
+
+def _hash(parts: Sequence[str]) -> str:
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]
+
+
+def job_detail(
+    app: App, family: JobFamily, actions: Sequence[Action], *, language: str, inline: bool = False
+) -> JobResponse:
+    """The job with everything that is shown of it; ``inline`` links show an output."""
     job = family.job
     return JobResponse(
-        **dict(job_summary(job, language=language)),
+        **dict(changed_job(app, job, actions, language=language)),
+        actions=[_action(each) for each in actions],
         tasks=[_task(task, language) for task in family.tasks],
-        outputs=[output_detail(app, job, output) for output in family.outputs],
+        outputs=[output_detail(app, job, output, inline=inline) for output in family.outputs],
         timeline=_timeline(job),
     )
 
 
-def job_summary(job: Job, *, language: str) -> JobSummary:
+def changed_job(app: App, job: Job, actions: Sequence[Action], *, language: str) -> JobSummary:
+    """The job as a response that is not stored shows it, with its cover."""
+    confirm = next((each.credits for each in actions if each.name == "confirm"), None)
+    price = price_of_draft(job) if confirm is None else confirm
+    return job_summary(job, language=language, price=price, cover=cover_link(app, job))
+
+
+def _action(action: Action) -> JobAction:
+    target = action.target
+    return JobAction(
+        action=action.name,
+        target=target.name if target else None,
+        clip_no=target.clip_no if target else None,
+        key=target.key if target else None,
+        credits=action.credits,
+    )
+
+
+def cover_link(app: App, job: Job) -> SignedLink | None:
+    return picture_link(app, job.cover_key, stem="cover") if job.cover_key else None
+
+
+def job_summary(
+    job: Job, *, language: str, price: int | None = None, cover: SignedLink | None = None
+) -> JobSummary:
+    """The job as lists show it, without ``cover`` where the response is stored for repeats: links
+    end earlier than that."""
     recipe = REGISTRY.get(job.recipe)
     is_mode = job.combination is not None or (recipe is not None and recipe.is_mode)
     return JobSummary(
@@ -316,6 +456,11 @@ def job_summary(job: Job, *, language: str) -> JobSummary:
         regen_target=job.regen_target,
         regen_clip_no=job.regen_clip_no,
         priority=job.priority or None,
+        assets=_assets(job),
+        asset_count=job.files.count if job.files else None,
+        cover=cover.url if cover else None,
+        cover_expires_at=expiry(cover),
+        price=price,
         credits_reserved=job.reserved,
         receipt=job_receipt(job, language=language),
         progress=job_progress(job.progress),
@@ -334,8 +479,20 @@ def created_jobs(
 
 
 def _created(job: Job, lacking: PaymentRequired | None, language: str) -> CreatedJob:
-    summary = job_summary(job, language=language)
+    summary = job_summary(job, language=language, price=price_of_draft(job))
     return CreatedJob(**dict(summary), code=lacking.error_code if lacking else None)
+
+
+def _assets(job: Job) -> list[JobAsset] | None:
+    if job.files is None:
+        return None
+    named = dict(enumerate(file_ids(job)))
+    # Without inputs that could be read, some ids are not known any more.
+    return [
+        JobAsset(asset_id=asset_id, filename=file.filename, kind=file.kind)
+        for place, file in enumerate(job.files.shown)
+        if (asset_id := file.asset_id or named.get(place))
+    ]
 
 
 def job_progress(progress: Progress) -> JobProgress:
@@ -389,16 +546,23 @@ def failure_detail(failure: Failure, language: str) -> FailureDetail:
     return FailureDetail(message=failure_sentence(failure.code, language), code=failure.code)
 
 
-def output_detail(app: App, job: Job, output: Output) -> OutputDetail:
+def output_detail(app: App, job: Job, output: Output, *, inline: bool = False) -> OutputDetail:
     return OutputDetail(
-        **dict(output_file(app, job, output)),
+        **dict(output_file(app, job, output, inline=inline)),
         output_id=output.output_id,
         inherited_from=output.inherited_from,
     )
 
 
-def output_file(app: App, job: Job, output: Output) -> OutputFile:
+def output_file(app: App, job: Job, output: Output, *, inline: bool = False) -> OutputFile:
     """An output without ids, from which the job could be found."""
+    name = file_name_of(job, output)
+    link = app.storage.download_link(
+        output.storage_key, file_name=name, mime_type=output.mime_type, inline=inline
+    )
+    stem = PurePosixPath(name).stem
+    small = output.thumbnail_key and picture_link(app, output.thumbnail_key, stem=stem).url
+    is_video = output.mime_type.startswith("video/")
     return OutputFile(
         key=shown_key(output),
         type=shown_type(output),
@@ -411,12 +575,18 @@ def output_file(app: App, job: Job, output: Output) -> OutputFile:
         role=output.role,
         language=output.language,
         selected=output.output_id == job.selected_output,
-        download_url=app.storage.download_url(
-            output.storage_key,
-            file_name=file_name_of(job, output),
-            mime_type=output.mime_type,
-        ),
+        thumbnail_url=None if is_video else small,
+        poster_url=small if is_video else None,
+        jpeg_url=output.jpeg_key and _jpeg_link(app, output.jpeg_key, stem=stem, inline=inline),
+        download_url=link.url,
+        expires_at=to_iso(link.expires_at),
     )
+
+
+def _jpeg_link(app: App, key: str, *, stem: str, inline: bool) -> str:
+    return app.storage.download_link(
+        key, file_name=f"{stem}.jpg", mime_type="image/jpeg", inline=inline
+    ).url
 
 
 def _timeline(job: Job) -> list[TimelineEntry]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pydantic import Field
+
 from darkroom.assets import reference_store
 from darkroom.assets.model import ReferencePhoto
 from darkroom.bootstrap.composition import App
@@ -11,12 +13,16 @@ from darkroom.kernel.clock import to_iso
 from darkroom.views.base import (
     AssetId,
     Link,
+    LinksEnd,
     NextCursor,
+    Omittable,
+    PictureLink,
     ReferencePhotoId,
     ResponseBody,
     Timestamp,
     described,
 )
+from darkroom.views.links import picture_link
 
 RoleName = Annotated[
     str,
@@ -35,7 +41,13 @@ class ReferencePhotoResponse(ResponseBody):
     asset_id: Annotated[AssetId, described("Id of the picture it was registered from.")]
     role: RoleName
     is_active: Annotated[bool, described("Whether new portraits can be made from it.")]
+    thumbnail_url: Omittable[PictureLink] = Field(
+        None,
+        description="Signed link to a small JPEG of the picture. Photos that were registered with "
+        "earlier versions have none.",
+    )
     download_url: Annotated[Link, described("Signed link to the clean copy of the picture.")]
+    expires_at: LinksEnd
     created_at: Annotated[Timestamp, described("When it was registered.")]
 
 
@@ -59,13 +71,17 @@ def list_reference_photos(
 
 def reference_photo_detail(app: App, photo: ReferencePhoto) -> ReferencePhotoResponse:
     file_name = f"{photo.role}.jpg"
+    link = app.storage.download_link(
+        photo.clean_key, file_name=file_name, mime_type=photo.mime_type
+    )
+    small = photo.thumbnail_key and picture_link(app, photo.thumbnail_key, stem=photo.role).url
     return ReferencePhotoResponse(
         reference_photo_id=photo.reference_photo_id,
         asset_id=photo.asset_id,
         role=photo.role,
         is_active=photo.is_active,
-        download_url=app.storage.download_url(
-            photo.clean_key, file_name=file_name, mime_type=photo.mime_type
-        ),
+        thumbnail_url=small,
+        download_url=link.url,
+        expires_at=to_iso(link.expires_at),
         created_at=to_iso(photo.created_at),
     )

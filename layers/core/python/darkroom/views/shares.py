@@ -85,12 +85,12 @@ def shared_link(app: App, family: JobFamily, number: int, *, inline: bool) -> st
     if not 1 <= number <= len(family.outputs):
         raise NotFound("no such file")
     output = family.outputs[number - 1]
-    return app.storage.download_url(
+    return app.storage.download_link(
         output.storage_key,
         file_name=file_name_of(family.job, output),
         mime_type=output.mime_type,
         inline=inline,
-    )
+    ).url
 
 
 def share_title(family: JobFamily, language: str) -> str:

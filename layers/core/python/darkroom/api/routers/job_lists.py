@@ -135,6 +135,7 @@ async def list_jobs(
     """
     bound = {"account_id": caller.account_id, "route": "jobs", "filters": wanted.text}
     items, position = job_lists.list_jobs(
+        app,
         caller.account_id,
         wanted.filters,
         limit=limit,

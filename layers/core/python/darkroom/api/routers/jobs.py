@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from darkroom.api.auth import Caller, CurrentApp, CurrentCaller
+from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.json_response import json_response
 from darkroom.api.openapi.declare import (
@@ -25,7 +25,6 @@ from darkroom.api.schemas.jobs import (
     PatchJobRequest,
 )
 from darkroom.jobs.model import Job, JobFamily
-from darkroom.jobs.states import JobStatus
 from darkroom.usecases.jobs.cancel_job import cancel_job
 from darkroom.usecases.jobs.confirm_job import create_jobs
 from darkroom.usecases.jobs.delete_job import delete_job
@@ -80,6 +79,7 @@ async def post_jobs(
     response_model=JobResponse,
     responses={304: {"description": "Unchanged"}},
     openapi_extra=declare(
+        400,
         404,
         takes=["If-None-Match"],
         sends=dict.fromkeys(("Cache-Control", "ETag", "Vary"), (200, 304)),
@@ -90,14 +90,29 @@ async def get_job(
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
+    disposition: Annotated[
+        Literal["attachment", "inline"],
+        Query(
+            description="Whether `downloadUrl` and `jpegUrl` of outputs save the file under its "
+            "name, or show it. The other links always show their picture."
+        ),
+    ] = "attachment",
 ) -> Response:
-    """One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``."""
+    """One job with tasks, outputs, receipt and timeline. Poll with ``If-None-Match``.
+
+    Links stay the same for up to 15 minutes, so that a client that asks again finds its pictures in
+    its cache; ``expiresAt`` says when they end.
+    """
     family = views.get_family(caller.account_id, jobId)
-    tag = views.etag(app, family, language=_language_of(family, caller))
+    actions = views.actions_of(app, family, language=caller.language)
+    tag = views.etag(app, family, actions, language=caller.language)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
     if {tag, "*"} & set(_tags(request, "if-none-match")):
         return Response(status_code=304, headers=headers)
-    return json_response(views.job_detail(app, family, language=caller.language), headers=headers)
+    detail = views.job_detail(
+        app, family, actions, language=caller.language, inline=disposition == "inline"
+    )
+    return json_response(detail, headers=headers)
 
 
 @router.patch(
@@ -131,7 +146,9 @@ async def patch_job(
     wanted = _tags(request, "if-match")
 
     def is_current(draft: Job) -> bool:
-        return not wanted or "*" in wanted or views.etag(app, JobFamily(job=draft)) in wanted
+        # The rest of an ETag depends on the links and on other items, which may change by time.
+        states = {tag.strip('"').partition(".")[0] for tag in wanted}
+        return not wanted or "*" in wanted or views.state_of(JobFamily(job=draft)) in states
 
     with inputs_below("inputs", body):
         draft = patch_draft(
@@ -143,8 +160,11 @@ async def patch_job(
             priority=body.priority,
             is_current=is_current,
         )
-    tag = views.etag(app, JobFamily(job=draft))
-    return json_response(views.job_summary(draft, language=caller.language), headers={"ETag": tag})
+    family = JobFamily(job=draft)
+    actions = views.actions_of(app, family, language=caller.language)
+    headers = {"ETag": views.etag(app, family, actions, language=caller.language)}
+    summary = views.changed_job(app, draft, actions, language=caller.language)
+    return json_response(summary, headers=headers)
 
 
 @router.post(
@@ -184,12 +204,6 @@ async def delete(
     """Delete a draft or a finished job with its files; with ``cascade``, also jobs made from it."""
     delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)
     return Response(status_code=204)
-
-
-def _language_of(family: JobFamily, caller: Caller) -> str:
-    """The language of the sentences in the response. A draft has none, so its ETag is the same for
-    all languages."""
-    return "" if family.job.status is JobStatus.DRAFT else caller.language
 
 
 def _tags(request: Request, header: str) -> list[str]:

@@ -126,5 +126,8 @@ def options_of(body: RetryRequest) -> dict[str, Any]:
 
 def child_response(done: Submission) -> RegenerateResponse:
     return RegenerateResponse(
-        retry_job_id=done.job.job_id, credits_reserved=done.job.reserved, balance=done.balance
+        job_id=done.job.job_id,
+        retry_job_id=done.job.job_id,
+        credits_reserved=done.job.reserved,
+        balance=done.balance,
     )

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from darkroom.credits import pricing
 from darkroom.kernel.problems import SENTENCES
 from darkroom.plans.model import plan_names
-from darkroom.views.base import Omittable, ResponseBody, Words
+from darkroom.views.base import Count, Omittable, ResponseBody, Words
 
 PlanName = Annotated[str, Words("PlanName", plan_names)]
 UpgradeTo = Annotated[
@@ -64,6 +64,23 @@ class InvalidFieldsBody(ErrorBody):
 class RejectedContentBody(ErrorBody):
     category: Literal["sexual", "minors", "gore", "hate", "self-harm"] = Field(
         description="Why the text is not allowed.", examples=["gore"]
+    )
+
+
+class RegenerationTargetBody(ResponseBody):
+    """What can be made again: a body of `POST /api/jobs/{jobId}/regenerate`."""
+
+    target: str = Field(description="What is made again.", examples=["story_clip"])
+    clip_no: Omittable[Count] = Field(
+        None, description="Number of the clip or scene, from 1.", examples=[2]
+    )
+    key: Omittable[str] = Field(None, description="Key of the image.", examples=["img_01"])
+
+
+class InvalidTargetBody(ErrorBody):
+    targets: list[RegenerationTargetBody] = Field(
+        description="Every target that this job has.",
+        examples=[[{"target": "story_clip", "clipNo": 1}]],
     )
 
 
@@ -148,6 +165,7 @@ BODY_OF: dict[str, type[ErrorBody]] = {
     "CREDITS_INSUFFICIENT": ShortfallBody,
     "FACE_CHECK_UNAVAILABLE": AssetBody,
     "FILE_TOO_LARGE": FileTooLargeBody,
+    "INVALID_TARGET": InvalidTargetBody,
     "MULTIPLE_FACES": FacesBody,
     "NO_FACE": FacesBody,
     "PLAN_LIMIT": PlanLimitBody,

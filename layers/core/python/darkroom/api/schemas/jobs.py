@@ -132,7 +132,8 @@ class RegenerateRequest(RequestBody):
 class RegenerateResponse(ResponseBody):
     """The queued child job."""
 
-    retry_job_id: JobId = described("Id of the new job, a child of the one in the path.")
+    job_id: JobId = described("Id of the new job, a child of the one in the path.")
+    retry_job_id: JobId = described("The same as `jobId`, by its earlier name.")
     credits_reserved: Credits = described("Price of the new job, held from now on, in credits.")
     balance: Balance
 

@@ -23,6 +23,7 @@ from darkroom.kernel.limits import (
     IMAGE_SIDE_MIN_PX,
     WEBP_PIXELS_LIMIT,
 )
+from darkroom.media.small_jpeg import small_jpeg
 from darkroom.uploads.inspection.picture_format import (
     ImageRejected,
     for_decoder,
@@ -35,7 +36,6 @@ __all__ = ["CleanImage", "ImageRejected", "inspect_and_clean", "shrink"]
 
 THUMBNAIL_SIDE_PX: Final = 480
 _JPEG_QUALITY: Final = 92
-_THUMBNAIL_QUALITY: Final = 82
 _WHITE: Final = (255, 255, 255)
 _GRAY: Final = (128, 128, 128)
 _SEEN_BELOW: Final = 232
@@ -77,7 +77,7 @@ class CleanImage:
     source_mime_type: str
     """What the upload was."""
     thumbnail_jpeg: bytes
-    """At most 480 px on the long side."""
+    """At most 480 px on the long side, and 60 KB."""
 
 
 def inspect_and_clean(data: bytes, *, max_pixels: int = IMAGE_PIXELS_LIMIT) -> CleanImage:
@@ -106,16 +106,13 @@ def _cleaned(data: bytes, kind: str, mime_type: str, max_pixels: int) -> CleanIm
     picture = _flatten(picture)
     width, height = picture.size
     jpeg = _jpeg(picture, _JPEG_QUALITY)
-    picture.thumbnail(
-        (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=3.0
-    )
     return CleanImage(
         jpeg_bytes=jpeg,
         width=width,
         height=height,
         mime_type="image/jpeg",
         source_mime_type=mime_type,
-        thumbnail_jpeg=_jpeg(picture, _THUMBNAIL_QUALITY),
+        thumbnail_jpeg=small_jpeg(picture, side_px=THUMBNAIL_SIDE_PX),
     )
 
 

@@ -25,6 +25,7 @@ from PIL import Image, ImageDraw
 
 from darkroom.kernel.edits import UNCHANGED, Edits
 from darkroom.kernel.limits import MEDIA_LIMIT_SECONDS, REWRITE_LIMIT_BYTES
+from darkroom.media.small_jpeg import small_jpeg
 from darkroom.uploads.inspection.blank_copy import NoCopy
 from darkroom.uploads.inspection.media_copy import (
     blank,
@@ -47,7 +48,6 @@ MEMORY_LIMIT_BYTES: Final = 1_600_000_000
 """Of address space: what goes wrong for want of it ends in a code. The function has more."""
 CPU_LIMIT_SECONDS: Final = 240
 THUMBNAIL_SIDE_PX: Final = 480
-_THUMBNAIL_QUALITY: Final = 82
 _THUMBNAIL_AT: Final = 0.1
 _MISSING_SHARE: Final = 0.1
 """More than this of the promised length missing: the file breaks off."""
@@ -322,8 +322,7 @@ def _draw_thumbnail(shown: Path | RangedFile, name: str, span_ms: int, target: P
             break
     drawn = picture is not None
     picture = picture or _placeholder()
-    picture.info = {}
-    picture.save(target, "JPEG", quality=_THUMBNAIL_QUALITY)
+    target.write_bytes(small_jpeg(picture, side_px=THUMBNAIL_SIDE_PX))
     return drawn
 
 

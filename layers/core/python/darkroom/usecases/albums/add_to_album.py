@@ -132,4 +132,5 @@ def _picture(output: Output) -> Picture:
         style=output.style,
         role=output.role,
         language=output.language,
+        has_thumbnail=output.has_thumbnail,
     )

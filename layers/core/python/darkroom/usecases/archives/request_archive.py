@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from darkroom.adapters.storage import SignedLink
 from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.kernel.limits import (
     ARCHIVE_INLINE_LIMIT_BYTES,
     ARCHIVE_INLINE_SECONDS,
-    DOWNLOAD_URL_SECONDS,
 )
 from darkroom.usecases.archives.archive_job import (
     MIME_TYPE,
@@ -20,14 +20,6 @@ from darkroom.usecases.archives.archive_job import (
     make_archive,
     take_failure,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Link:
-    """A short-lived link to the archive."""
-
-    url: str
-    expires_at: datetime
 
 
 @dataclass(kw_only=True)
@@ -50,7 +42,9 @@ def allowance(app: App) -> Allowance:
     return Allowance(size_bytes=ARCHIVE_INLINE_LIMIT_BYTES, until=until)
 
 
-def request_archive(app: App, *, account_id: str, job_id: str, allowed: Allowance) -> Link | None:
+def request_archive(
+    app: App, *, account_id: str, job_id: str, allowed: Allowance
+) -> SignedLink | None:
     """A link to the archive of a finished job; None while the worker makes it.
 
     Safe to repeat: each request also sends the worker its message again.
@@ -70,10 +64,7 @@ def request_archive(app: App, *, account_id: str, job_id: str, allowed: Allowanc
             app.archive_queue.send({"archiveOf": job_id})
             return None
         _make_now(app, archive)
-    return Link(
-        url=app.storage.download_url(archive.key, file_name=archive.file_name, mime_type=MIME_TYPE),
-        expires_at=app.clock.now() + timedelta(seconds=DOWNLOAD_URL_SECONDS),
-    )
+    return app.storage.download_link(archive.key, file_name=archive.file_name, mime_type=MIME_TYPE)
 
 
 def _make_now(app: App, archive: Archive) -> None:

@@ -80,6 +80,8 @@ def _activate(app: App, asset: Asset, role: str, operation: str) -> ReferencePho
             created_at=app.clock.now(),
             clean_key=asset.clean_key,
             mime_type=asset.clean_mime_type,
+            filename=asset.filename,
+            thumbnail_key=asset.thumbnail_key,
             face=next(iter(asset.face_boxes), None),
         )
         write = reference_store.create_write(photo, operation=operation)

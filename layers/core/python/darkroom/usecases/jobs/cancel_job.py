@@ -16,6 +16,11 @@ _ENDED_OTHERWISE = frozenset({JobStatus.FAILED})
 """Canceling never makes a job fail, but a damaged job fails when it is loaded."""
 
 
+def is_cancelable(job: Job) -> bool:
+    """Whether canceling changes the job; canceling another one has no effect."""
+    return not job.is_final and job.status is not JobStatus.CANCELING
+
+
 def cancel_job(app: App, *, account_id: str, job_id: str) -> tuple[CancelOutcome, Job]:
     """Cancel the job; returns the outcome and the job.
 
@@ -33,7 +38,7 @@ def cancel_job(app: App, *, account_id: str, job_id: str) -> tuple[CancelOutcome
         if family.job.account_id != account_id:
             raise NotFound("no such job")
         was_final = family.job.is_final
-        if was_final or family.job.status is JobStatus.CANCELING:
+        if not is_cancelable(family.job):
             return None
         return engine.cancel(family, now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from darkroom.bootstrap.composition import App
@@ -18,7 +19,7 @@ from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired
 from darkroom.kernel.object_keys import owner_tag
 from darkroom.recipes import get_recipe
-from darkroom.recipes.base import Recipe
+from darkroom.recipes.base import Material, Recipe
 from darkroom.templates.store import account_subject, assign_write
 from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.jobs.draft_job import (
@@ -28,7 +29,7 @@ from darkroom.usecases.jobs.draft_job import (
     find_made,
     keep_draft,
 )
-from darkroom.usecases.jobs.find_materials import check_drafted, find_materials
+from darkroom.usecases.jobs.find_materials import check_drafted, find_materials, with_files
 from darkroom.usecases.jobs.price_job import JobSnapshot, price_job, read_snapshot
 from darkroom.usecases.jobs.quote_job import ClaimedQuote, at_quoted_price, redeem_quote
 from darkroom.usecases.jobs.submit_job import (
@@ -61,6 +62,13 @@ def confirm_new(
     )
     blank = replace(blank, priority=priority)
     claimed = None if quote_id is None else ClaimedQuote(quote_id=quote_id, inputs=blank.inputs)
+    return confirm_blank(app, command, blank, claimed)
+
+
+def confirm_blank(
+    app: App, command: Command, blank: Job, claimed: ClaimedQuote | None = None
+) -> Submission:
+    """Create and queue a job that ``blank_job`` made; raises what ``confirm_new`` does."""
     return with_shortfall_event(
         app, command.account_id, lambda: _queue_new(app, command, blank, claimed)
     )
@@ -90,16 +98,8 @@ def confirm_draft(
             if draft.operation == command.operation:
                 return replay(draft_job_id, command)
             raise Conflict("the job is no longer a draft", code="JOB_NOT_DRAFT")
-        recipe = get_recipe(overrides.get("mode", draft.recipe))
-        changes = {name: value for name, value in overrides.items() if name != "mode"}
-        check_hooks(app, changes)
         job = replace(
-            draft,
-            recipe=recipe.name,
-            inputs=_revised(draft, recipe, changes),
-            language=command.language,
-            # A draft has no files yet, so a draft of the previous version gets new object keys.
-            owner_tag=owner_tag(app.signing_secret.value, command.account_id),
+            job_to_queue(app, command, draft, overrides),
             device_id=draft.device_id if device_id is None else device_id,
             priority=draft.priority if priority is None else priority,
         )
@@ -107,6 +107,27 @@ def confirm_draft(
         return _queue(app, command, job, snapshot=read_snapshot(job), claimed=claimed, draft=draft)
 
     return with_shortfall_event(app, command.account_id, attempt)
+
+
+def job_to_queue(
+    app: App, command: Command, draft: Job, overrides: Mapping[str, Any] = MappingProxyType({})
+) -> Job:
+    """The draft as it is priced and queued, not stored.
+
+    Raises:
+        InvalidInput.
+    """
+    recipe = get_recipe(overrides.get("mode", draft.recipe))
+    changes = {name: value for name, value in overrides.items() if name != "mode"}
+    check_hooks(app, changes)
+    return replace(
+        draft,
+        recipe=recipe.name,
+        inputs=_revised(draft, recipe, changes),
+        language=command.language,
+        # A draft has no files yet, so a draft of the previous version gets new object keys.
+        owner_tag=owner_tag(app.signing_secret.value, command.account_id),
+    )
 
 
 def _revised(draft: Job, recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,7 +167,8 @@ def create_jobs(
     if not queued:
         if find_made(blanks[0], command) is None:
             recipe = get_recipe(recipe_name)
-            check_drafted(command.account_id, recipe=recipe, inputs=recipe.validate(inputs))
+            files = check_drafted(command.account_id, recipe=recipe, inputs=recipe.validate(inputs))
+            blanks = [_with_own_files(blank, recipe, files) for blank in blanks]
         return [(keep_draft(app, blank, command), None) for blank in blanks]
     quotes: list[ClaimedQuote | None] = [None] * len(blanks)
     if quote_id is not None:
@@ -158,14 +180,22 @@ def create_jobs(
     return _queue_those_that_fit(app, command, blanks, quotes)
 
 
+def _with_own_files(job: Job, recipe: Recipe, files: Sequence[Material]) -> Job:
+    """A job of a request, with those of the request's files that it uses."""
+    known = {file.id: file for file in files}
+    return with_files(job, [known[file_id] for file_id in recipe.material_ids(job.inputs)])
+
+
 def _queue_those_that_fit(
     app: App, command: Command, blanks: Sequence[Job], quotes: Sequence[ClaimedQuote | None]
 ) -> list[tuple[Job, PaymentRequired | None]]:
     recipe = get_recipe(blanks[0].recipe)
     if len(blanks) > 1:
         # Do not charge for some of them if the others can never run.
-        for blank in blanks:
-            find_materials(command.account_id, recipe.material_ids(blank.inputs))
+        blanks = [
+            with_files(blank, find_materials(command.account_id, recipe.material_ids(blank.inputs)))
+            for blank in blanks
+        ]
     made: list[tuple[Job, PaymentRequired | None]] = []
     for blank, quote in zip(blanks, quotes, strict=True):
         try:

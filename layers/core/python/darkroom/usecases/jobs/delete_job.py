@@ -30,6 +30,14 @@ def delete_job(app: App, *, account_id: str, job_id: str, cascade: bool) -> None
     retry_on_conflict(app.jitter, attempt)
 
 
+def check_deletable(job: Job, *, cascade: bool = False) -> None:
+    """Raises: Conflict JOB_NOT_FINAL, HAS_CHILDREN."""
+    if not job.is_final and job.status is not JobStatus.DRAFT:
+        raise Conflict("a job has not ended", code="JOB_NOT_FINAL")
+    if job.children and not cascade:
+        raise Conflict("others were made from it", code="HAS_CHILDREN")
+
+
 def _doomed(account_id: str, job_id: str, *, cascade: bool) -> list[Job]:
     """The job and, with ``cascade``, all its descendants, parents first."""
     root = jobs_store.find_job(job_id)
@@ -38,10 +46,7 @@ def _doomed(account_id: str, job_id: str, *, cascade: bool) -> list[Job]:
     found, number = [root], 0
     while number < len(found):
         job = found[number]
-        if not job.is_final and job.status is not JobStatus.DRAFT:
-            raise Conflict("a job has not ended", code="JOB_NOT_FINAL")
-        if job.children and not cascade:
-            raise Conflict("others were made from it", code="HAS_CHILDREN")
+        check_deletable(job, cascade=cascade)
         if len(found) + len(job.children) > DESCENDANTS_LIMIT:
             raise Conflict("too many were made from it", code="HAS_CHILDREN")
         children = (jobs_store.find_job(child_id) for child_id in sorted(job.children))

@@ -20,7 +20,7 @@ from darkroom.kernel.object_keys import owner_tag
 from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
-from darkroom.usecases.jobs.find_materials import check_drafted
+from darkroom.usecases.jobs.find_materials import check_drafted, with_files
 
 
 def blank_job(
@@ -151,10 +151,12 @@ def patch_draft(
         changes = patch(recipe)
         check_hooks(app, changes)
         inputs = recipe.patch(draft.inputs, changes)
+        described = draft
         if _names_other_files(recipe, draft.inputs, inputs):
-            check_drafted(command.account_id, recipe=recipe, inputs=inputs)
+            files = check_drafted(command.account_id, recipe=recipe, inputs=inputs)
+            described = with_files(draft, files)
         changed = replace(
-            draft,
+            described,
             inputs=inputs,
             device_id=draft.device_id if device_id is None else device_id,
             priority=draft.priority if priority is None else priority,

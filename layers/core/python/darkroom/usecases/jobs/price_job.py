@@ -16,7 +16,7 @@ from darkroom.jobs.naming import source_name_of
 from darkroom.recipes import get_recipe
 from darkroom.templates import choice
 from darkroom.templates import store as templates_store
-from darkroom.usecases.jobs.find_materials import material_keys, to_materials
+from darkroom.usecases.jobs.find_materials import material_keys, to_materials, with_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def price_job(job: Job, snapshot: JobSnapshot, *, template_id: str | None = None
     recipe.check(job.inputs, materials)
     costs = pricing.costs_of(recipe.cost_names)
     priced = replace(
-        job,
+        with_files(job, materials),
         price=recipe.price(job.inputs, costs, materials),
         costs=costs,
         source_name=source_name_of(materials[0].name) if recipe.is_named_after_source else None,

@@ -13,7 +13,7 @@ from darkroom.kernel.errors import Conflict
 from darkroom.kernel.money import PricePart
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Target
-from darkroom.usecases.jobs.submit_child import blank_child, submit_child
+from darkroom.usecases.jobs.submit_child import BuildChild, blank_child, submit_child
 from darkroom.usecases.jobs.submit_job import Submission
 
 _REGENERABLE = frozenset({JobStatus.SUCCEEDED, JobStatus.PARTIAL})
@@ -28,6 +28,13 @@ def regenerate(app: App, command: Command, *, parent_job_id: str, target: Target
         NotFound; Conflict NOT_REGENERABLE; InvalidInput INVALID_TARGET; PaymentRequired;
         KeyReused.
     """
+
+    build = regeneration_of(app, target)
+    return submit_child(app, command, parent_job_id=parent_job_id, build=build)
+
+
+def regeneration_of(app: App, target: Target) -> BuildChild:
+    """Builds the child that makes this target again; raises what ``regenerate`` does."""
 
     def build(parent: JobFamily, child_id: str) -> Job:
         made = frozenset(output.key for output in parent.outputs)
@@ -44,4 +51,4 @@ def regenerate(app: App, command: Command, *, parent_job_id: str, target: Target
         )
         return replace(child, costs=costs, regen_target=target.name, regen_clip_no=target.clip_no)
 
-    return submit_child(app, command, parent_job_id=parent_job_id, build=build)
+    return build

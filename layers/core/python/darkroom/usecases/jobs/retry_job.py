@@ -21,9 +21,10 @@ from darkroom.kernel.money import PricePart, RetryChain, SpentPart
 from darkroom.kernel.problems import problem
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint, Material, TaskSpec
-from darkroom.usecases.jobs.confirm_job import confirm_new
+from darkroom.usecases.jobs.confirm_job import confirm_blank
+from darkroom.usecases.jobs.draft_job import blank_job
 from darkroom.usecases.jobs.plan_job import blueprint_of
-from darkroom.usecases.jobs.submit_child import blank_child, submit_child
+from darkroom.usecases.jobs.submit_child import BuildChild, blank_child, submit_child
 from darkroom.usecases.jobs.submit_job import Submission
 
 _RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.PARTIAL, JobStatus.CANCELED})
@@ -43,6 +44,12 @@ def retry_job(
         NotFound; Conflict NOT_RETRYABLE; InvalidInput; PaymentRequired;
         KeyReused.
     """
+    build = retry_of(app, options)
+    return submit_child(app, command, parent_job_id=parent_job_id, build=build)
+
+
+def retry_of(app: App, options: Mapping[str, Any]) -> BuildChild:
+    """Builds the child that retries its parent; raises what ``retry_job`` does."""
 
     def build(parent: JobFamily, child_id: str) -> Job:
         # A canceled draft was never queued: no outputs were planned or paid for.
@@ -50,7 +57,7 @@ def retry_job(
             raise Conflict("only what failed or was canceled can be retried", code="NOT_RETRYABLE")
         return _child(app, parent, with_options(parent.job, options), child_id)
 
-    return submit_child(app, command, parent_job_id=parent_job_id, build=build)
+    return build
 
 
 def rerun_job(app: App, command: Command, *, job_id: str) -> Submission:
@@ -62,17 +69,21 @@ def rerun_job(app: App, command: Command, *, job_id: str) -> Submission:
     job = jobs_store.find_job(job_id)
     if job is None or job.account_id != command.account_id:
         raise NotFound("no such job")
+    return confirm_blank(app, command, rerun_of(app, command, job))
+
+
+def rerun_of(app: App, command: Command, job: Job) -> Job:
+    """A new job with the inputs of this one, not stored.
+
+    Raises:
+        Conflict JOB_NOT_FINAL; InvalidInput.
+    """
     if not job.is_final:
         raise Conflict("the job has not ended", code="JOB_NOT_FINAL")
-    inputs = get_recipe(job.recipe).reopen(job.inputs, {})
-    return confirm_new(
-        app,
-        command,
-        recipe_name=job.recipe,
-        inputs=_of_any_run(inputs),
-        device_id=job.device_id,
-        priority=job.priority,
-    )
+    recipe = get_recipe(job.recipe)
+    inputs = _of_any_run(recipe.reopen(job.inputs, {}))
+    blank = blank_job(app, command, recipe=recipe, inputs=inputs, device_id=job.device_id)
+    return replace(blank, priority=job.priority)
 
 
 def with_options(job: Job, options: Mapping[str, Any]) -> Job:

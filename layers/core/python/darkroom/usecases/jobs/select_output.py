@@ -6,7 +6,7 @@ from darkroom.bootstrap.composition import App
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.jobs import store as jobs_store
-from darkroom.jobs.model import Job, Output
+from darkroom.jobs.model import Job, JobFamily, Output
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.ids import is_id, job_of_output
 
@@ -27,20 +27,21 @@ def select_output(
         job_id = job_of_output(output_id)
 
     def attempt() -> tuple[Job, Output]:
-        job, output = _find(account_id, job_id, output_id)
-        if job.selected_output != output_id:
-            commit([jobs_store.select_write(job, output_id=output_id, operation=app.ids.token())])
-            return _find(account_id, job_id, output_id)
-        return job, output
+        family, output = _find(account_id, job_id, output_id)
+        if family.job.selected_output != output_id:
+            operation = app.ids.token()
+            commit([jobs_store.select_write(family, output_id=output_id, operation=operation)])
+            family, output = _find(account_id, job_id, output_id)
+        return family.job, output
 
     return retry_on_conflict(app.jitter, attempt)
 
 
-def _find(account_id: str, job_id: str, output_id: str) -> tuple[Job, Output]:
+def _find(account_id: str, job_id: str, output_id: str) -> tuple[JobFamily, Output]:
     family = jobs_store.find_family(job_id)
     if family is None or family.job.account_id != account_id:
         raise NotFound("no such job")
     for output in family.outputs:
         if output.output_id == output_id:
-            return family.job, output
+            return family, output
     raise NotFound("no such output")

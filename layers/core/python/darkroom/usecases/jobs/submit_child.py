@@ -20,15 +20,20 @@ from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.jobs.end_unreadable import UNREADABLE
 from darkroom.usecases.jobs.submit_job import Submission, replay, submit, with_shortfall_event
 
+_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
+"""Errors of a rule that meets damaged inputs."""
+BuildChild = Callable[[JobFamily, str], Job]
+"""Makes a child from its parent and an id."""
+
 
 def submit_child(
-    app: App, command: Command, *, parent_job_id: str, build: Callable[[JobFamily, str], Job]
+    app: App, command: Command, *, parent_job_id: str, build: BuildChild
 ) -> Submission:
     """Queue the child that ``build`` makes from the parent and an id, and record it in the parent.
 
     Raises:
         NotFound; PaymentRequired; KeyReused; what ``build`` raises.
-        Conflict: JOB_UNREADABLE; the parent is damaged.
+        Conflict: JOB_UNREADABLE; the parent is damaged. TOO_MANY_CHILDREN.
     """
     child_id = command.id_for(app.ids, "job")
 
@@ -48,7 +53,7 @@ def submit_child(
             wallet = open_account(app, command.account_id)
         else:
             wallet = credits_store.to_wallet(wallet_item)
-        child = replace(_built(build, parent, child_id), created_by=command.operation)
+        child = replace(build_child(build, parent, child_id), created_by=command.operation)
         adopt = jobs_store.adopt_write(parent.job, child_id=child_id)
         return submit(
             app,
@@ -62,12 +67,18 @@ def submit_child(
     return with_shortfall_event(app, command.account_id, attempt)
 
 
-def _built(build: Callable[[JobFamily, str], Job], parent: JobFamily, child_id: str) -> Job:
+def build_child(build: BuildChild, parent: JobFamily, child_id: str) -> Job:
+    """The child that ``build`` makes, not stored.
+
+    Raises:
+        what ``build`` raises; Conflict: JOB_UNREADABLE, TOO_MANY_CHILDREN.
+    """
+    jobs_store.check_adoptable(parent.job)
     receipt = parent.job.receipt
     was_damaged = receipt is not None and receipt.reason == UNREADABLE.code
     try:
         return build(parent, child_id)
-    except (InvalidInput, ValueError, TypeError, LookupError, AttributeError) as error:
+    except (InvalidInput, *_DAMAGE) as error:
         if not (was_damaged or parent.unreadable):
             raise
         raise Conflict("what it was made from is lost", code="JOB_UNREADABLE") from error
@@ -94,6 +105,8 @@ def blank_child(
         updated_at=now,
         language=parent.language,
         source_name=parent.source_name,
+        files=parent.files,
+        cover_key=parent.cover_key,
         owner_tag=owner_tag(app.signing_secret.value, parent.account_id),
         device_id=parent.device_id,
         template_id=parent.template_id,

@@ -50,6 +50,8 @@ def _keep(app: App, asset: Asset, output: Output) -> bool:
     try:
         # Copy before the asset is created: an asset that exists must have its file.
         app.storage.copy(output.storage_key, asset.clean_key)
+        if output.thumbnail_key is not None and asset.thumbnail_key is not None:
+            app.storage.copy(output.thumbnail_key, asset.thumbnail_key)
     except NotFound:
         # The job was deleted and erased, and its pictures were imported at that time.
         return False
@@ -86,6 +88,9 @@ def _asset_of(task: Task, output: Output) -> Asset:
         width=output.width,
         height=output.height,
         clean_key=clean_key(task.owner, asset_id, "image" + suffix),
+        thumbnail_key=clean_key(
+            task.owner, asset_id, "thumbnail.jpg" if output.has_thumbnail else "image" + suffix
+        ),
         owner_tag=task.owner_tag,
         at=task.finished_at,
     )

@@ -32,6 +32,12 @@ def share_secret(app: App, command: Command) -> bytes:
     return hmac.new(app.signing_secret.value, cause, hashlib.sha256).digest()[:SHARE_SECRET_BYTES]
 
 
+def check_shareable(job: Job) -> None:
+    """Raises: Conflict JOB_NOT_FINAL: there is nothing to show."""
+    if job.status not in SHARED_STATES:
+        raise Conflict("only what a job made is shared", code="JOB_NOT_FINAL")
+
+
 def share_job(
     app: App, command: Command, *, job_id: str, secret: bytes, expires_in_days: int | None
 ) -> Share:
@@ -41,9 +47,7 @@ def share_job(
         NotFound; Conflict JOB_NOT_FINAL: there is nothing to show yet.
         KeyReused.
     """
-    job = _own_job(command.account_id, job_id)
-    if job.status not in SHARED_STATES:
-        raise Conflict("only what a job made is shared", code="JOB_NOT_FINAL")
+    check_shareable(_own_job(command.account_id, job_id))
     now = app.clock.now()
     share = Share(
         job_id=job_id,

@@ -35,7 +35,7 @@ from darkroom.jobs.model import Failure, Output, Task
 from darkroom.kernel.errors import NotFound
 from darkroom.kernel.ids import output_id
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK
-from darkroom.kernel.object_keys import output_key
+from darkroom.kernel.object_keys import jpeg_key_of, output_key, thumbnail_key_of
 from darkroom.usecases.tasks.call_provider import (
     Attempt,
     callback_url_of,
@@ -68,6 +68,7 @@ class HandedOver:
 
 logger = Logger()
 MADE_NOW, CACHED = "succeeded", "cached"
+KEYFRAME, JPEG = "keyframe", "image/jpeg"
 
 
 @dataclass(frozen=True)
@@ -290,6 +291,7 @@ def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
         task,
         place,
         storage_key,
+        **_store_previews(app, task, artifact, storage_key),
         type=artifact.type,
         mime_type=artifact.mime_type,
         size_bytes=artifact.path.stat().st_size,
@@ -301,6 +303,28 @@ def _store(app: App, task: Task, artifact: Artifact, place: int) -> Output:
         language=artifact.extra.get("language"),
         note=artifact.extra.get("note"),
     )
+
+
+def _store_previews(app: App, task: Task, artifact: Artifact, storage_key: str) -> dict[str, bool]:
+    """Store small pictures of the artifact beside it; returns which ones there are."""
+    if app.previews is None:
+        return {}
+    path, mime_type = artifact.path, artifact.mime_type
+    made = {
+        "has_thumbnail": (thumbnail_key_of(storage_key), app.previews.thumbnail(path, mime_type)),
+    }
+    if task.kind == KEYFRAME and mime_type != JPEG:
+        # It carries what its clip needs, and is ten times as large as people need.
+        made["has_jpeg"] = (jpeg_key_of(storage_key), app.previews.jpeg(path, mime_type))
+    try:
+        for key, body in made.values():
+            if body is not None:
+                app.storage.write(key, body, mime_type=JPEG)
+    except Exception:
+        # The artifact may have been paid for: it is not made again for a small picture.
+        logger.exception("preview_not_stored", key=storage_key)
+        return {}
+    return {name: body is not None for name, (_, body) in made.items()}
 
 
 def _storage_key(task: Task, suffix: str, place: int) -> str:
