@@ -44,7 +44,7 @@ class AlbumResponse(ResponseBody):
     cover_url: Annotated[
         Omittable[Link], described("Signed link to the cover; absent while there is none.")
     ] = None
-    cover_expires_at: Omittable[LinksEnd] = Field(None, description="When `coverUrl` ends.")
+    cover_expires_at: Omittable[LinksEnd] = Field(default=None, description="When `coverUrl` ends.")
 
 
 class AlbumOutput(OutputFacts):
@@ -66,10 +66,10 @@ class AlbumOutput(OutputFacts):
     ]
     added_at: Annotated[Timestamp, described("When it was added to the album.")]
     thumbnail_url: Omittable[PictureLink] = Field(
-        None, description="Signed link to a small JPEG of a picture."
+        default=None, description="Signed link to a small JPEG of a picture."
     )
     poster_url: Omittable[PictureLink] = Field(
-        None, description="Signed link to a small JPEG of one frame of a clip or film."
+        default=None, description="Signed link to a small JPEG of one frame of a clip or film."
     )
     download_url: Annotated[Link, described("Signed link to the file, under its own name.")]
     expires_at: LinksEnd

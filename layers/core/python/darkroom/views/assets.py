@@ -107,7 +107,8 @@ class AssetResponse(ResponseBody):
         Omittable[Link], described("Signed link to a small picture; absent before the check.")
     ] = None
     poster_url: Omittable[PictureLink] = Field(
-        None, description="Of a video, the same as `thumbnailUrl`: a signed link to one frame."
+        default=None,
+        description="Of a video, the same as `thumbnailUrl`: a signed link to one frame.",
     )
     download_url: Annotated[
         Omittable[Link], described("Signed link to the clean copy; absent before the check.")

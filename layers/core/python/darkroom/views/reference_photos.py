@@ -42,7 +42,7 @@ class ReferencePhotoResponse(ResponseBody):
     role: RoleName
     is_active: Annotated[bool, described("Whether new portraits can be made from it.")]
     thumbnail_url: Omittable[PictureLink] = Field(
-        None,
+        default=None,
         description="Signed link to a small JPEG of the picture. Photos that were registered with "
         "earlier versions have none.",
     )
