@@ -138,7 +138,7 @@ def test_every_recipe_has_accepted_inputs_with_every_field() -> None:
 
 @pytest.mark.parametrize("name", sorted(ACCEPTED))
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_schema_accepts_what_the_recipe_accepts(name: str, data: st.DataObject) -> None:
     inputs = data.draw(altered(name))
     is_in_schema = validator(name, "sent").is_valid(inputs)
@@ -154,7 +154,7 @@ def test_a_schema_accepts_what_the_recipe_accepts(name: str, data: st.DataObject
 
 @pytest.mark.parametrize("name", sorted(ACCEPTED))
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_the_schema_of_a_patch_accepts_what_the_recipe_accepts(
     name: str, data: st.DataObject
 ) -> None:
