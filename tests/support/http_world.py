@@ -51,7 +51,7 @@ def http_world(world: World) -> Iterator[str]:
             body = self.rfile.read(size)
             try:
                 status, headers, content = handle(
-                    world, self.command, self.path, self.headers, body
+                    world, self.command, self.path, dict(self.headers), body
                 )
             except Exception as error:  # noqa: BLE001 - the client sees why
                 status, headers, content = 500, {}, repr(error).encode()

@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from darkroom.credits import pricing
 from darkroom.kernel.problems import SENTENCES
-from darkroom.views.base import Count, Omittable, ResponseBody
+from darkroom.plans.model import plan_names
+from darkroom.views.base import Count, Omittable, ResponseBody, Words
 
+PlanName = Annotated[str, Words("PlanName", plan_names)]
 UpgradeTo = Annotated[
-    str | None,
+    PlanName | None,
     Field(
         description="The smallest plan that is large enough; null if none is.",
         examples=["standard"],
@@ -110,7 +113,9 @@ class MissingPartsBody(AssetBody):
 class Suggestion(ResponseBody):
     """A pack that covers the shortfall."""
 
-    pack: str = Field(description="The name of the pack.", examples=["Starter"])
+    pack: Annotated[str, Words("PackName", pricing.pack_names)] = Field(
+        description="The name of the pack.", examples=["Starter"]
+    )
     credits: int = Field(description="The credits in the pack.", examples=[10])
 
 
@@ -135,7 +140,7 @@ class PlanLimitBody(ErrorBody):
         description="The most that the plan allows: bytes or files.", examples=[1_000_000_000]
     )
     used: int = Field(description="What is in use: bytes or files.", examples=[999_000_000])
-    plan: str = Field(description="The account's plan.", examples=["free"])
+    plan: PlanName = Field(description="The account's plan.", examples=["free"])
     upgrade_to: UpgradeTo
 
 
@@ -144,7 +149,7 @@ class FileTooLargeBody(InvalidFieldsBody):
         description="The largest size that is allowed, in bytes.",
         examples=[10_000_000],
     )
-    plan: Omittable[str] = Field(
+    plan: Omittable[PlanName] = Field(
         None,
         description="The account's plan, if it is the plan that does not allow the size.",
         examples=["free"],
