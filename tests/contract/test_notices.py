@@ -41,6 +41,8 @@ NOT_STATED = {"espeakng-loader"}
 CODE_SUFFIXES = {
     ".py",
     ".mjs",
+    ".ts",
+    ".html",
     ".json",
     ".md",
     ".txt",

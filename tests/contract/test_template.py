@@ -22,7 +22,7 @@ from local.template import expand, folder_of, parse
 
 PATH = ROOT / "template.yaml"
 MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
-HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction"}
+HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction", "GenerateFunction"}
 PUBLIC_READS = {
     "/api/health",
     "/api/jobs/stream",  # The function verifies a ticket or a token itself.

@@ -1201,10 +1201,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * AccountFrozenError
-         * @description An operator or the auditor froze the account's spending while its books are checked, or its wallet is damaged.
-         */
+        /** @description An operator or the auditor froze the account's spending while its books are checked, or its wallet is damaged. */
         AccountFrozenError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1222,10 +1219,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * AccountResponse
-         * @description ``isDamaged``: the wallet cannot be read and must be rebuilt from its ledger.
-         */
+        /** @description ``isDamaged``: the wallet cannot be read and must be rebuilt from its ledger. */
         AccountResponse: {
             /**
              * @description Id of the account: its token's `sub`.
@@ -1270,7 +1264,6 @@ export interface components {
              */
             version: number;
         };
-        /** AddOutputsRequest */
         AddOutputsRequest: {
             /**
              * @description A group to put them all into.
@@ -1280,7 +1273,6 @@ export interface components {
             /** @description Ids of outputs of the account's jobs, in the order to add them. */
             outputIds: string[];
         };
-        /** AdjustRequest */
         AdjustRequest: {
             /**
              * @description Credits to give or, if negative, to take; not 0, and never more than the balance.
@@ -1299,7 +1291,6 @@ export interface components {
              */
             reason: string;
         };
-        /** AdjustResponse */
         AdjustResponse: {
             /**
              * @description Credits that can be spent.
@@ -1315,7 +1306,6 @@ export interface components {
             transaction: components["schemas"]["Transaction"];
         };
         /**
-         * AdminPurchase
          * @description ``amountMinor`` is the price; ``paidMinor`` is the amount paid if different. ``duplicateOf``
          *     names the purchase that had already been paid when this payment arrived.
          */
@@ -1396,7 +1386,6 @@ export interface components {
             /** @description `pending`: not paid yet. `settled`: its credits were added. `failed`: it can no longer be paid. `mismatched`: another amount was paid, and an operator decides. `refunding`, `refunded`: such a payment is being returned, or was. */
             status: components["schemas"]["PurchaseStatus"];
         };
-        /** AdminPurchasePage */
         AdminPurchasePage: {
             /** @description Purchases, oldest first. */
             items: components["schemas"]["AdminPurchase"][];
@@ -1406,7 +1395,6 @@ export interface components {
              */
             nextCursor: string | null;
         };
-        /** AlbumDetailResponse */
         AlbumDetailResponse: {
             /**
              * @description Id of the album.
@@ -1460,10 +1448,7 @@ export interface components {
              */
             updatedAt: string;
         };
-        /**
-         * AlbumFullError
-         * @description An album holds at most 2000 outputs.
-         */
+        /** @description An album holds at most 2000 outputs. */
         AlbumFullError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1481,10 +1466,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * AlbumOutput
-         * @description ``selected`` marks an output selected in this album, whatever is selected in its job.
-         */
+        /** @description ``selected`` marks an output selected in this album, whatever is selected in its job. */
         AlbumOutput: {
             /**
              * Format: date-time
@@ -1596,7 +1578,6 @@ export interface components {
              */
             width?: number;
         };
-        /** AlbumPage */
         AlbumPage: {
             /** @description Albums, newest first. */
             items: components["schemas"]["AlbumResponse"][];
@@ -1606,7 +1587,6 @@ export interface components {
              */
             nextCursor: string | null;
         };
-        /** AlbumResponse */
         AlbumResponse: {
             /**
              * @description Id of the album.
@@ -1653,10 +1633,7 @@ export interface components {
              */
             updatedAt: string;
         };
-        /**
-         * AlreadyHappenedError
-         * @description Another request did this already; nothing has changed.
-         */
+        /** @description Another request did this already; nothing has changed. */
         AlreadyHappenedError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1674,10 +1651,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * ArchiveFailedError
-         * @description A zip could not be made, or one of the job's files is missing; repeating the request tries again.
-         */
+        /** @description A zip could not be made, or one of the job's files is missing; repeating the request tries again. */
         ArchiveFailedError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1695,10 +1669,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * ArchiveTooLargeError
-         * @description The job's files are over 3 GB together.
-         */
+        /** @description The job's files are over 3 GB together. */
         ArchiveTooLargeError: {
             /**
              * @description The kind of error; never changes.
@@ -1716,10 +1687,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * ArrivedPart
-         * @description After the parts have been joined, ``etag`` is that of the file.
-         */
+        /** @description After the parts have been joined, ``etag`` is that of the file. */
         ArrivedPart: {
             /**
              * @description ETag of the part as the storage reported it; once the parts are joined, that of the file.
@@ -1741,10 +1709,7 @@ export interface components {
         AspectRatio: "1:1" | "3:4" | "4:3" | "9:16" | "16:9";
         /** @enum {string} */
         AssetErrorCode: "UNSUPPORTED_TYPE" | "TYPE_MISMATCH" | "FILE_TOO_LARGE" | "IMAGE_TOO_LARGE" | "IMAGE_TOO_SMALL" | "CORRUPT_FILE" | "UPLOAD_EXPIRED" | "UPLOAD_INCOMPLETE";
-        /**
-         * AssetFailedError
-         * @description The check of the file `assetId` has failed.
-         */
+        /** @description The check of the file `assetId` has failed. */
         AssetFailedError: {
             /**
              * @description The file that the error is about.
@@ -1767,10 +1732,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * AssetIdsRequest
-         * @description Many files at once.
-         */
+        /** @description Many files at once. */
         AssetIdsRequest: {
             /**
              * @description Ids of the files. Each has its own result, in this order.
@@ -1780,10 +1742,7 @@ export interface components {
              */
             assetIds: string[];
         };
-        /**
-         * AssetInUseError
-         * @description An active reference photo uses the file that is to be deleted.
-         */
+        /** @description An active reference photo uses the file that is to be deleted. */
         AssetInUseError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1803,10 +1762,7 @@ export interface components {
         };
         /** @enum {string} */
         AssetKind: "image" | "video" | "audio";
-        /**
-         * AssetNotReadyError
-         * @description The check of the file `assetId` has not ended.
-         */
+        /** @description The check of the file `assetId` has not ended. */
         AssetNotReadyError: {
             /**
              * @description The file that the error is about.
@@ -1831,7 +1787,6 @@ export interface components {
         };
         /** @enum {string} */
         AssetNote: "NO_THUMBNAIL" | "METADATA_KEPT" | "TRACKS_LEFT_OUT";
-        /** AssetPage */
         AssetPage: {
             /** @description Files in the order of `sort`. */
             items: components["schemas"]["AssetResponse"][];
@@ -1842,7 +1797,6 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * AssetResponse
          * @description ``downloadUrl`` leads to the clean copy.
          *
          *     ``faces`` is missing until faces have been counted. ``note`` names a flaw of a file that is
@@ -1962,12 +1916,8 @@ export interface components {
         };
         /** @enum {string} */
         AssetSort: "newest" | "oldest" | "name" | "duration";
-        /**
-         * AssetStatus
-         * @enum {string}
-         */
+        /** @enum {string} */
         AssetStatus: "uploading" | "checking" | "uploaded" | "failed";
-        /** AuditBreach */
         AuditBreach: {
             /**
              * @description Id of the account; empty if the item names none.
@@ -1987,7 +1937,6 @@ export interface components {
              */
             message: string;
         };
-        /** AuditResponse */
         AuditResponse: {
             /**
              * @description Number of accounts that were checked.
@@ -2002,10 +1951,7 @@ export interface components {
              */
             entriesChecked: number;
         };
-        /**
-         * BadCursorError
-         * @description A cursor was changed, or belongs to another list.
-         */
+        /** @description A cursor was changed, or belongs to another list. */
         BadCursorError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2023,10 +1969,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * BadSignatureError
-         * @description A webhook is forged, altered, or more than five minutes old.
-         */
+        /** @description A webhook is forged, altered, or more than five minutes old. */
         BadSignatureError: {
             /**
              * @description The kind of error; never changes.
@@ -2044,10 +1987,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * BodyTooLargeError
-         * @description A body over 1 MB.
-         */
+        /** @description A body over 1 MB. */
         BodyTooLargeError: {
             /**
              * @description The kind of error; never changes.
@@ -2065,10 +2005,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * BuildingResponse
-         * @description Repeat the request after ``Retry-After`` seconds.
-         */
+        /** @description Repeat the request after ``Retry-After`` seconds. */
         BuildingResponse: {
             /**
              * @description The zip is being built.
@@ -2076,11 +2013,8 @@ export interface components {
              */
             status: "building";
         };
-        /**
-         * BulkAssetRefusal
-         * @description The result for one file: it failed, and the others did not because of it.
-         */
-        BulkAssetRefusal: {
+        /** @description The result for one file; on failure, ``code`` and ``error`` say why. */
+        BulkAssetResult: {
             /**
              * @description The id that was sent.
              * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
@@ -2090,46 +2024,29 @@ export interface components {
              * @description Why it failed; it never changes.
              * @example NOT_FOUND
              */
-            code: components["schemas"]["ErrorCode"];
+            code?: components["schemas"]["ErrorCode"];
             /**
              * @description Why it failed, for users, in the language of `Accept-Language`.
              * @example We could not find this.
              */
-            error: string;
-            /**
-             * @description It failed for this file.
-             * @constant
-             */
-            ok: false;
-        };
-        /**
-         * BulkAssetResult
-         * @description The result for one file: it succeeded.
-         */
-        BulkAssetResult: {
-            /**
-             * @description The id that was sent.
-             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
-             */
-            assetId: string;
-            /**
-             * @description It succeeded for this file.
-             * @constant
-             */
+            error?: string;
+            /** @description Whether it succeeded for this file. */
+            ok: boolean;
+        } & ({
+            /** @constant */
             ok: true;
-        };
-        /**
-         * BulkAssetsResponse
-         * @description A result for each id.
-         */
+        } | {
+            code: string;
+            error: string;
+            /** @constant */
+            ok: false;
+        });
+        /** @description A result for each id. */
         BulkAssetsResponse: {
             /** @description The results, in the order of the ids. */
-            results: (components["schemas"]["BulkAssetResult"] | components["schemas"]["BulkAssetRefusal"])[];
+            results: components["schemas"]["BulkAssetResult"][];
         };
-        /**
-         * BulkOptionsRequest
-         * @description Many drafts that get the same options.
-         */
+        /** @description Many drafts that get the same options. */
         BulkOptionsRequest: {
             /**
              * @description Ids of the jobs. Each has its own result, in this order.
@@ -2141,51 +2058,29 @@ export interface components {
             /** @description A merge patch (RFC 7396) of the options: of `inputs.options` for captions, else of `inputs`. */
             optionsPartial: components["schemas"]["QuickInputsPatch"] | components["schemas"]["StoryInputsPatch"] | components["schemas"]["TrailerInputsPatch"] | components["schemas"]["PortraitsInputsPatch"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesInputsPatch"];
         };
-        /**
-         * BulkRefusal
-         * @description The result for one job: it failed, and the others did not because of it.
-         */
-        BulkRefusal: {
+        /** @description A result for each id. */
+        BulkResponse: {
+            /** @description The results, in the order of the ids. */
+            results: components["schemas"]["BulkResult"][];
+        };
+        /** @description The result for one job; on failure, ``code`` and ``error`` say why. */
+        BulkResult: {
             /**
              * @description Why it failed; it never changes.
              * @example NOT_FOUND
              */
-            code: components["schemas"]["ErrorCode"];
-            /**
-             * @description Why it failed, for users, in the language of `Accept-Language`.
-             * @example We could not find this.
-             */
-            error: string;
-            /**
-             * @description The id that was sent.
-             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
-             */
-            jobId: string;
-            /**
-             * @description It failed for this job.
-             * @constant
-             */
-            ok: false;
-        };
-        /**
-         * BulkResponse
-         * @description A result for each id.
-         */
-        BulkResponse: {
-            /** @description The results, in the order of the ids. */
-            results: (components["schemas"]["BulkResult"] | components["schemas"]["BulkRefusal"])[];
-        };
-        /**
-         * BulkResult
-         * @description The result for one job: it succeeded.
-         */
-        BulkResult: {
+            code?: components["schemas"]["ErrorCode"];
             /**
              * Format: uri
              * @description Signed link to the zip.
              * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
              */
             downloadUrl?: string;
+            /**
+             * @description Why it failed, for users, in the language of `Accept-Language`.
+             * @example We could not find this.
+             */
+            error?: string;
             /**
              * Format: date-time
              * @description When the link ends.
@@ -2197,11 +2092,8 @@ export interface components {
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
             jobId: string;
-            /**
-             * @description It succeeded for this job.
-             * @constant
-             */
-            ok: true;
+            /** @description Whether it succeeded for this job. */
+            ok: boolean;
             /**
              * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
              * @example canceled
@@ -2216,12 +2108,18 @@ export interface components {
              * @description State of the job, or of its zip: `building` or `ready`.
              * @example queued
              */
-            status: components["schemas"]["BulkStatus"];
-        };
-        /**
-         * BulkRetryRequest
-         * @description All jobs are retried with the same options.
-         */
+            status?: components["schemas"]["BulkStatus"];
+        } & ({
+            /** @constant */
+            ok: true;
+            status: string;
+        } | {
+            code: string;
+            error: string;
+            /** @constant */
+            ok: false;
+        });
+        /** @description All jobs are retried with the same options. */
         BulkRetryRequest: {
             /**
              * @description Ids of the jobs. Each has its own result, in this order.
@@ -2241,10 +2139,7 @@ export interface components {
         CallbackOutcome: "heard" | "known";
         /** @enum {string} */
         CancelOutcome: "canceled" | "requested" | "already_final";
-        /**
-         * CancelResponse
-         * @description What canceling did.
-         */
+        /** @description What canceling did. */
         CancelResponse: {
             /**
              * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
@@ -2362,10 +2257,7 @@ export interface components {
              */
             recipe: "captions";
         };
-        /**
-         * ChangeAlbumRequest
-         * @description Omitted fields keep their values; ``coverOutputId: null`` removes the cover.
-         */
+        /** @description Omitted fields keep their values; ``coverOutputId: null`` removes the cover. */
         ChangeAlbumRequest: {
             /**
              * @description Id of a picture in the album to be its cover; null removes the cover.
@@ -2378,10 +2270,7 @@ export interface components {
              */
             name?: string;
         };
-        /**
-         * ChangeOutputRequest
-         * @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first.
-         */
+        /** @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first. */
         ChangeOutputRequest: {
             /**
              * @description The group to move it to; null takes it out.
@@ -2403,10 +2292,7 @@ export interface components {
              */
             tags?: string[];
         };
-        /**
-         * ClearDebtRequest
-         * @description Clears ``amount`` of the open debt; without ``amount``, all of it.
-         */
+        /** @description Clears ``amount`` of the open debt; without ``amount``, all of it. */
         ClearDebtRequest: {
             /**
              * @description Credits of the debt to clear; without it, all of them.
@@ -2419,10 +2305,7 @@ export interface components {
              */
             reason: string;
         };
-        /**
-         * CompleteRequest
-         * @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none.
-         */
+        /** @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none. */
         CompleteRequest: {
             /**
              * @description Id of the file.
@@ -2432,15 +2315,11 @@ export interface components {
             /** @description The parts as the client sent them; without it, they are not compared. */
             etags?: components["schemas"]["PartEtag"][];
         };
-        /** CompleteResponse */
         CompleteResponse: {
             /** @description The file, which is `checking` until its check has ended. */
             asset: components["schemas"]["AssetResponse"];
         };
-        /**
-         * ConcurrentUpdateError
-         * @description Other requests kept changing the same data; repeating is safe (`Retry-After`).
-         */
+        /** @description Other requests kept changing the same data; repeating is safe (`Retry-After`). */
         ConcurrentUpdateError: {
             /**
              * @description The kind of error; never changes.
@@ -2459,7 +2338,6 @@ export interface components {
             requestId: string;
         };
         /**
-         * ConfirmRequest
          * @description Without ``draftJobId`` the inputs of the recipe are required; with it, they override those of
          *     the draft.
          */
@@ -2518,10 +2396,7 @@ export interface components {
              */
             stage?: components["schemas"]["Stage"];
         };
-        /**
-         * ConfirmResponse
-         * @description The queued job.
-         */
+        /** @description The queued job. */
         ConfirmResponse: {
             /**
              * @description What the account can spend afterwards, in credits.
@@ -2549,10 +2424,7 @@ export interface components {
              */
             templateId: string | null;
         };
-        /**
-         * ConflictError
-         * @description Not possible in the present state; no more specific code applies.
-         */
+        /** @description Not possible in the present state; no more specific code applies. */
         ConflictError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2570,10 +2442,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * ContentRejectedError
-         * @description The text is not allowed; `category` says why.
-         */
+        /** @description The text is not allowed; `category` says why. */
         ContentRejectedError: {
             /**
              * @description Why the text is not allowed.
@@ -2597,7 +2466,6 @@ export interface components {
              */
             requestId: string;
         };
-        /** CreateAlbumRequest */
         CreateAlbumRequest: {
             /**
              * @description Name of the album, on one line.
@@ -2605,10 +2473,7 @@ export interface components {
              */
             name: string;
         };
-        /**
-         * CreateJobsRequest
-         * @description A recipe with its inputs.
-         */
+        /** @description A recipe with its inputs. */
         CreateJobsRequest: {
             /**
              * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
@@ -2631,10 +2496,7 @@ export interface components {
              */
             status: "draft" | "queued";
         } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
-        /**
-         * CreatedJob
-         * @description A job that was just created.
-         */
+        /** @description A job that was just created. */
         CreatedJob: {
             /**
              * @description Number of files that the job is made from.
@@ -2735,10 +2597,7 @@ export interface components {
              */
             templateId?: string;
         } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
-        /**
-         * CreditsDebtError
-         * @description The account owes credits of a refunded payment (`debt` in `GET /api/credits`); purchases, gifts and credits that return from jobs pay them first.
-         */
+        /** @description The account owes credits of a refunded payment (`debt` in `GET /api/credits`); purchases, gifts and credits that return from jobs pay them first. */
         CreditsDebtError: {
             /**
              * @description Credits that can be spent now.
@@ -2773,10 +2632,7 @@ export interface components {
             /** @description Up to two packs that cover the shortfall, the smallest first; the largest pack if none does. */
             suggestions: components["schemas"]["Suggestion"][];
         };
-        /**
-         * CreditsInsufficientError
-         * @description The balance does not cover the price; nothing has changed.
-         */
+        /** @description The balance does not cover the price; nothing has changed. */
         CreditsInsufficientError: {
             /**
              * @description Credits that can be spent now.
@@ -2811,10 +2667,7 @@ export interface components {
             /** @description Up to two packs that cover the shortfall, the smallest first; the largest pack if none does. */
             suggestions: components["schemas"]["Suggestion"][];
         };
-        /**
-         * CreditsPurchase
-         * @description Works with the test gateway only.
-         */
+        /** @description Works with the test gateway only. */
         CreditsPurchase: {
             /**
              * @description Credits to add; only with the test gateway.
@@ -2824,10 +2677,7 @@ export interface components {
         };
         /** @enum {string} */
         Currency: "KRW" | "USD";
-        /**
-         * DeadLetter
-         * @description ``outcome`` names what the message was about and what was ended: a task, an asset, …
-         */
+        /** @description ``outcome`` names what the message was about and what was ended: a task, an asset, … */
         DeadLetter: {
             /**
              * @description The message, unchanged.
@@ -2855,7 +2705,6 @@ export interface components {
         };
         /** @enum {string} */
         DeadLetterOutcome: "task" | "archive" | "asset" | "unreadable" | "damaged";
-        /** DeadLetterPage */
         DeadLetterPage: {
             /** @description Dead letters, the latest first. */
             items: components["schemas"]["DeadLetter"][];
@@ -2867,10 +2716,7 @@ export interface components {
         };
         /** @enum {string} */
         DecisionAction: "accept" | "refund";
-        /**
-         * DescribeRequest
-         * @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder.
-         */
+        /** @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder. */
         DescribeRequest: {
             /**
              * @description The new name. Of a path, the last part is kept, at most 255 characters.
@@ -2893,10 +2739,7 @@ export interface components {
         };
         /** @enum {string} */
         DistanceMode: "close" | "medium" | "far";
-        /**
-         * DownloadResponse
-         * @description A link to a zip of the job's files, which exists as long as the job.
-         */
+        /** @description A link to a zip of the job's files, which exists as long as the job. */
         DownloadResponse: {
             /**
              * Format: uri
@@ -2915,17 +2758,11 @@ export interface components {
         Effect: "bokeh" | "confetti" | "film_burn" | "grain" | "halation" | "light_leak" | "none" | "petals" | "rain" | "snow" | "venetian" | "vignette";
         /** @enum {string} */
         Ending: "happy" | "bittersweet" | "open";
-        /**
-         * EntryType
-         * @enum {string}
-         */
+        /** @enum {string} */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
         /** @enum {string} */
         ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
-        /**
-         * FaceCheckUnavailableError
-         * @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`.
-         */
+        /** @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`. */
         FaceCheckUnavailableError: {
             /**
              * @description The file that the error is about.
@@ -2950,10 +2787,7 @@ export interface components {
         };
         /** @enum {string} */
         FailureCode: "BAD_RESULT" | "BAD_SOURCE" | "CANCELED" | "CONTENT_REJECTED" | "DEPENDENCY_FAILED" | "INTERNAL" | "ITEM_UNREADABLE" | "JOB_TIMEOUT" | "LEASE_EXPIRED" | "NO_AUDIO" | "NO_TEMPLATES" | "PROVIDER_CANCELED" | "PROVIDER_FAILED" | "PROVIDER_NOT_CONFIGURED" | "PROVIDER_QUOTA" | "PROVIDER_REFUSED" | "PROVIDER_TIMEOUT" | "PROVIDER_UNAVAILABLE" | "QUEUE_TIMEOUT" | "RESULT_EXPIRED" | "SOURCE_MISSING" | "UNDELIVERABLE" | "UNSUPPORTED_KIND" | "VALIDATION_FAILED";
-        /**
-         * FailureDetail
-         * @description Why something could not be made.
-         */
+        /** @description Why something could not be made. */
         FailureDetail: {
             /**
              * @description Why it could not be made; it never changes.
@@ -2966,10 +2800,7 @@ export interface components {
              */
             message: string;
         };
-        /**
-         * FieldProblem
-         * @description A problem with one field of the request.
-         */
+        /** @description A problem with one field of the request. */
         FieldProblem: {
             /**
              * @description What is wrong; never changes.
@@ -2990,7 +2821,6 @@ export interface components {
         };
         /** @enum {string} */
         FileKind: "image" | "video" | "audio";
-        /** FileToUpload */
         FileToUpload: {
             /**
              * @description Name of the file. Of a path, the last part is kept, at most 255 characters.
@@ -3013,10 +2843,7 @@ export interface components {
              */
             sizeBytes: number;
         };
-        /**
-         * FileTooLargeError
-         * @description Over the limit of its kind and the account's plan (`limit`, `plan`, `upgradeTo`).
-         */
+        /** @description Over the limit of its kind and the account's plan (`limit`, `plan`, `upgradeTo`). */
         FileTooLargeError: {
             /**
              * @description The kind of error; never changes.
@@ -3051,18 +2878,12 @@ export interface components {
              */
             upgradeTo: components["schemas"]["PlanName"] | null;
         };
-        /**
-         * FilesToUpload
-         * @description Many files; they are admitted together, or none is.
-         */
+        /** @description Many files; they are admitted together, or none is. */
         FilesToUpload: {
             /** @description The files, in any order. */
             files: components["schemas"]["FileToUpload"][];
         };
-        /**
-         * ForbiddenError
-         * @description For operators only.
-         */
+        /** @description For operators only. */
         ForbiddenError: {
             /**
              * @description The kind of error; never changes.
@@ -3083,7 +2904,6 @@ export interface components {
         /** @enum {string} */
         Framing: "close" | "high_right" | "low_left" | "medium" | "tilted" | "wide";
         /**
-         * GatewayError
          * @description The body of errors of API Gateway, which stands before the functions: no or a bad token
          *     (401), a body over 10 MB (413), too many requests of all accounts together (429), a function
          *     that failed (500) or did not respond (503).
@@ -3095,10 +2915,7 @@ export interface components {
              */
             message: string;
         };
-        /**
-         * GenerateImageRequest
-         * @description What the pictures show, and how many are made.
-         */
+        /** @description What the pictures show, and how many are made. */
         GenerateImageRequest: {
             /**
              * @description Width to height of the pictures; 1:1 without it.
@@ -3126,10 +2943,7 @@ export interface components {
              */
             style?: components["schemas"]["Style"];
         };
-        /**
-         * Generation
-         * @description A task, with its result.
-         */
+        /** @description A task, with its result. */
         Generation: {
             /**
              * Format: date-time
@@ -3196,10 +3010,7 @@ export interface components {
              */
             url?: string;
         };
-        /**
-         * GenerationPage
-         * @description A page of the history of tasks.
-         */
+        /** @description A page of the history of tasks. */
         GenerationPage: {
             /** @description The tasks: newest job first, last task of a job first. */
             items: components["schemas"]["Generation"][];
@@ -3220,10 +3031,7 @@ export interface components {
         Grade: "autumn" | "candlelight" | "candy_pop" | "cold_blue" | "comic_bright" | "dusk_violet" | "faded_memory" | "golden_hour" | "high_contrast_bw" | "neon_party" | "rose_film" | "sepia_smoke" | "silver_noir" | "soft_pastel" | "sunny_retro" | "teal_shadow";
         /** @enum {string} */
         GrantSource: "purchase" | "bonus" | "refund" | "adjust";
-        /**
-         * HasChildrenError
-         * @description Other jobs were made from it; `?cascade=true` deletes them too.
-         */
+        /** @description Other jobs were made from it; `?cascade=true` deletes them too. */
         HasChildrenError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3241,7 +3049,6 @@ export interface components {
              */
             requestId: string;
         };
-        /** HealthResponse */
         HealthResponse: {
             /**
              * @description Name of the deployment.
@@ -3254,10 +3061,7 @@ export interface components {
              */
             status: "ok";
         };
-        /**
-         * IdempotencyKeyRequiredError
-         * @description The request could charge twice without an `Idempotency-Key`.
-         */
+        /** @description The request could charge twice without an `Idempotency-Key`. */
         IdempotencyKeyRequiredError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3275,10 +3079,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * IdempotencyMismatchError
-         * @description The key was used for another request.
-         */
+        /** @description The key was used for another request. */
         IdempotencyMismatchError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3400,10 +3201,7 @@ export interface components {
              */
             style?: components["schemas"]["Style"] | null;
         };
-        /**
-         * InProgressError
-         * @description The same request is still running.
-         */
+        /** @description The same request is still running. */
         InProgressError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3421,10 +3219,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * InternalError
-         * @description Darkroom failed; the log has the cause under `requestId`.
-         */
+        /** @description Darkroom failed; the log has the cause under `requestId`. */
         InternalError: {
             /**
              * @description The kind of error; never changes.
@@ -3442,10 +3237,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * InvalidTargetError
-         * @description The job has no such target; `targets` lists those that it has.
-         */
+        /** @description The job has no such target: `targets` lists its own. */
         InvalidTargetError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3473,10 +3265,7 @@ export interface components {
              */
             targets: components["schemas"]["RegenerationTargetBody"][];
         };
-        /**
-         * ItemUnreadableError
-         * @description The stored record is damaged: it is left out of lists and reported to operators; nothing else of the account is affected. A file can be deleted all the same.
-         */
+        /** @description The stored record is damaged: it is left out of lists and reported to operators; nothing else of the account is affected. A file can be deleted all the same. */
         ItemUnreadableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3494,10 +3283,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * JobAction
-         * @description Something that can be done with the job now, whatever the balance is.
-         */
+        /** @description Something that can be done with the job now, whatever the balance is. */
         JobAction: {
             /**
              * @description The request: `confirm` is `POST /api/jobs/confirm` with the draft, `delete` is `DELETE /api/jobs/{jobId}`, `download` is `GET /api/jobs/{jobId}/download`; the others are `POST /api/jobs/{jobId}/…` of this name. A job from which others were made is not listed with `delete`: it needs `cascade`.
@@ -3527,10 +3313,7 @@ export interface components {
         };
         /** @enum {string} */
         JobActionName: "confirm" | "cancel" | "retry" | "regenerate" | "rerun" | "share" | "download" | "delete";
-        /**
-         * JobAsset
-         * @description A file that the job is made from.
-         */
+        /** @description A file that the job is made from. */
         JobAsset: {
             /**
              * @description Id of the file.
@@ -3548,10 +3331,7 @@ export interface components {
              */
             kind: components["schemas"]["FileKind"];
         };
-        /**
-         * JobEvent
-         * @description The data of one server-sent event, `job`.
-         */
+        /** @description The data of one server-sent event, `job`. */
         JobEvent: {
             /**
              * @description Id of the job.
@@ -3572,10 +3352,7 @@ export interface components {
              */
             updatedAt: string;
         };
-        /**
-         * JobIdsRequest
-         * @description Many jobs at once.
-         */
+        /** @description Many jobs at once. */
         JobIdsRequest: {
             /**
              * @description Ids of the jobs. Each has its own result, in this order.
@@ -3585,10 +3362,7 @@ export interface components {
              */
             jobIds: string[];
         };
-        /**
-         * JobNotDraftError
-         * @description Another request has already confirmed the job.
-         */
+        /** @description Another request has already confirmed the job. */
         JobNotDraftError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3606,10 +3380,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * JobNotFinalError
-         * @description The job has not ended (delete, rerun, share, download).
-         */
+        /** @description The job has not ended (delete, rerun, share, download). */
         JobNotFinalError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3627,10 +3398,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * JobPage
-         * @description A page of jobs.
-         */
+        /** @description A page of jobs. */
         JobPage: {
             /** @description The jobs, in the requested order. */
             items: components["schemas"]["JobSummary"][];
@@ -3640,10 +3408,7 @@ export interface components {
              */
             nextCursor: string | null;
         };
-        /**
-         * JobProgress
-         * @description How far the job is, by its tasks.
-         */
+        /** @description How far the job is, by its tasks. */
         JobProgress: {
             /**
              * @description Tasks that succeeded.
@@ -3666,10 +3431,7 @@ export interface components {
              */
             total: number;
         };
-        /**
-         * JobReceipt
-         * @description ``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded.
-         */
+        /** @description ``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded. */
         JobReceipt: {
             /**
              * @description A sentence for users about `reason`, in the language of `Accept-Language`.
@@ -3701,10 +3463,7 @@ export interface components {
              */
             used: number;
         };
-        /**
-         * JobResponse
-         * @description A job with everything about it.
-         */
+        /** @description A job with everything about it. */
         JobResponse: {
             /** @description What can be done with the job now. */
             actions: components["schemas"]["JobAction"][];
@@ -3811,13 +3570,9 @@ export interface components {
             /** @description What has happened so far, in order. */
             timeline: components["schemas"]["TimelineEntry"][];
         } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
-        /**
-         * JobStatus
-         * @enum {string}
-         */
+        /** @enum {string} */
         JobStatus: "draft" | "queued" | "running" | "canceling" | "succeeded" | "partial" | "failed" | "canceled";
         /**
-         * JobSummary
          * @description A job without its actions, tasks, outputs and timeline.
          *
          *     Of a damaged job, what cannot be read is empty: its `recipe` or `inputs`, for example.
@@ -3920,10 +3675,7 @@ export interface components {
              */
             templateId?: string;
         } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
-        /**
-         * JobUnreadableError
-         * @description The job was damaged and ended, and its inputs are lost: it can have no children.
-         */
+        /** @description The job was damaged and ended, and its inputs are lost: it can have no children. */
         JobUnreadableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3941,18 +3693,12 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * JobsResponse
-         * @description The created jobs.
-         */
+        /** @description The created jobs. */
         JobsResponse: {
             /** @description One job, or one for each file of captions. */
             jobs: components["schemas"]["CreatedJob"][];
         };
-        /**
-         * Label
-         * @description A text for users in English and Korean.
-         */
+        /** @description A text for users in English and Korean. */
         Label: {
             /**
              * @description In English.
@@ -3965,7 +3711,6 @@ export interface components {
              */
             ko: string;
         };
-        /** LatestJob */
         LatestJob: {
             /**
              * @description Id of the job.
@@ -3980,10 +3725,7 @@ export interface components {
         };
         /** @enum {string} */
         Law: "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L7" | "L8";
-        /**
-         * LedgerUnsoundError
-         * @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators).
-         */
+        /** @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators). */
         LedgerUnsoundError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4005,10 +3747,7 @@ export interface components {
         Mode: "quick" | "story" | "trailer";
         /** @enum {string} */
         Motion: "drift" | "handheld" | "pan_left" | "pan_right" | "pull_out" | "push_in" | "tilt_down" | "tilt_up";
-        /**
-         * MultipleFacesError
-         * @description A reference photo must show exactly one person; `faces` is the number found.
-         */
+        /** @description A reference photo must show exactly one person; `faces` is the number found. */
         MultipleFacesError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4031,10 +3770,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NoDebtError
-         * @description The account owes nothing (operators).
-         */
+        /** @description The account owes nothing (operators). */
         NoDebtError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4052,10 +3788,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NoFaceError
-         * @description A reference photo must show exactly one person; `faces` is 0.
-         */
+        /** @description A reference photo must show exactly one person; `faces` is 0. */
         NoFaceError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4078,10 +3811,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NoOutputsError
-         * @description The job has no files to download.
-         */
+        /** @description The job has no files to download. */
         NoOutputsError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4099,10 +3829,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NoTemplatesError
-         * @description No template for the combination.
-         */
+        /** @description No template for the combination. */
         NoTemplatesError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4120,10 +3847,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NotFoundError
-         * @description Missing, or another account's.
-         */
+        /** @description Missing, or another account's. */
         NotFoundError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4141,10 +3865,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NotRegenerableError
-         * @description The job has no result to regenerate from, or none of that kind.
-         */
+        /** @description The job has no result to regenerate from, or none of that kind. */
         NotRegenerableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4162,10 +3883,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NotResolvableError
-         * @description The purchase does not wait for an operator's decision (operators).
-         */
+        /** @description The purchase does not wait for an operator's decision (operators). */
         NotResolvableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4183,10 +3901,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NotRetryableError
-         * @description The job did not fail, it is a draft (also a canceled one), or what is missing was refused for its content or input.
-         */
+        /** @description The job did not fail, it is a draft (also a canceled one), or what is missing was refused for its content or input. */
         NotRetryableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4206,10 +3921,7 @@ export interface components {
         };
         /** @description Either one file by the top-level fields, or many in ``files``. */
         OpenUploadRequest: components["schemas"]["FileToUpload"] | components["schemas"]["FilesToUpload"];
-        /**
-         * OutputDetail
-         * @description An output, as its owner sees it.
-         */
+        /** @description An output, as its owner sees it. */
         OutputDetail: {
             /**
              * Format: uri
@@ -4304,10 +4016,7 @@ export interface components {
              */
             width?: number;
         };
-        /**
-         * OutputFile
-         * @description The part of an output that its owner and the visitors of a public link both see.
-         */
+        /** @description The part of an output that its owner and the visitors of a public link both see. */
         OutputFile: {
             /**
              * Format: uri
@@ -4394,10 +4103,7 @@ export interface components {
         };
         /** @enum {string} */
         OutputType: "image" | "clip" | "film" | "srt" | "vtt" | "txt" | "json" | "transcript" | "audio" | "thumbnail";
-        /**
-         * Pack
-         * @description ``price`` and ``currency`` apply unless a purchase names another currency.
-         */
+        /** @description ``price`` and ``currency`` apply unless a purchase names another currency. */
         Pack: {
             /**
              * @description Credits that the pack adds.
@@ -4426,14 +4132,12 @@ export interface components {
         };
         /** @enum {string} */
         PackName: "Starter" | "Value" | "Pro";
-        /** PackPurchase */
         PackPurchase: {
             /** @description Currency to pay in (ISO 4217); without it, that of `GET /api/pricing`. */
             currency?: components["schemas"]["Currency"];
             /** @description Name of the pack to buy. */
             pack: components["schemas"]["PackName"];
         };
-        /** PartEtag */
         PartEtag: {
             /**
              * @description The header `ETag` of the response to its PUT.
@@ -4446,10 +4150,7 @@ export interface components {
              */
             partNumber: number;
         };
-        /**
-         * PatchAccountRequest
-         * @description ``frozen: true`` requires a ``reason``. A frozen account cannot spend credits.
-         */
+        /** @description ``frozen: true`` requires a ``reason``. A frozen account cannot spend credits. */
         PatchAccountRequest: {
             /** @description Whether the account's credits cannot be spent for now. */
             frozen?: boolean;
@@ -4464,10 +4165,7 @@ export interface components {
              */
             reason?: string;
         };
-        /**
-         * PatchJobRequest
-         * @description ``inputs`` is a merge patch; its fields may also be sent at the top level.
-         */
+        /** @description ``inputs`` is a merge patch; its fields may also be sent at the top level. */
         PatchJobRequest: {
             /**
              * @description The album that gets each picture as soon as it is made.
@@ -4568,17 +4266,13 @@ export interface components {
         };
         /** @enum {string} */
         PaymentEventOutcome: "handled" | "repeated" | "ignored";
-        /** PaymentEventResponse */
         PaymentEventResponse: {
             /** @description `handled`; `repeated`: it had been handled before; `ignored`: it is about nothing of ours. */
             outcome: components["schemas"]["PaymentEventOutcome"];
         };
         /** @enum {string} */
         PaymentGateway: "test" | "stripe";
-        /**
-         * PaymentUnavailableError
-         * @description The payment gateway did not respond; repeating is safe.
-         */
+        /** @description The payment gateway did not respond; repeating is safe. */
         PaymentUnavailableError: {
             /**
              * @description The kind of error; never changes.
@@ -4596,7 +4290,6 @@ export interface components {
              */
             requestId: string;
         };
-        /** Plan */
         Plan: {
             /** @description What an account on the plan may use. */
             limits: components["schemas"]["PlanLimitsResponse"];
@@ -4610,10 +4303,7 @@ export interface components {
             /** @description Its price in each currency; empty if it is not sold here. */
             prices: components["schemas"]["PlanPrice"][];
         };
-        /**
-         * PlanLimitError
-         * @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null).
-         */
+        /** @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
         PlanLimitError: {
             /**
              * @description The kind of error; never changes.
@@ -4657,7 +4347,6 @@ export interface components {
              */
             used: number;
         };
-        /** PlanLimitsResponse */
         PlanLimitsResponse: {
             /**
              * @description Bytes of one recording.
@@ -4690,14 +4379,12 @@ export interface components {
              */
             videoFileBytes: number;
         };
-        /** PlanList */
         PlanList: {
             /** @description Plans, from the smallest to the largest. */
             items: components["schemas"]["Plan"][];
         };
         /** @enum {string} */
         PlanName: "free" | "basic" | "standard" | "professional";
-        /** PlanPrice */
         PlanPrice: {
             /**
              * @description In the currency's main unit.
@@ -4835,10 +4522,7 @@ export interface components {
              */
             seed?: number | null;
         };
-        /**
-         * PreconditionFailedError
-         * @description The draft has changed since it was read (`If-Match`).
-         */
+        /** @description The draft has changed since it was read (`If-Match`). */
         PreconditionFailedError: {
             /**
              * @description The kind of error; never changes.
@@ -4856,7 +4540,6 @@ export interface components {
              */
             requestId: string;
         };
-        /** Price */
         Price: {
             /**
              * @description In the currency's main unit.
@@ -4869,10 +4552,7 @@ export interface components {
              */
             currency: components["schemas"]["Currency"];
         };
-        /**
-         * PriceNote
-         * @description A rule for the price of jobs, as a sentence for users in English and Korean.
-         */
+        /** @description A rule for the price of jobs, as a sentence for users in English and Korean. */
         PriceNote: {
             /** @description Which rule it is. */
             code: components["schemas"]["PriceNoteCode"];
@@ -4889,7 +4569,6 @@ export interface components {
         };
         /** @enum {string} */
         PriceNoteCode: "USED_IN_PROPORTION" | "CANCELED_MINIMUM" | "RETRY_REST";
-        /** PricingResponse */
         PricingResponse: {
             /** @description Costs in credits: of one job (`quick`, `story`, `trailer`, `film`), of one picture, text or voice (`portrait`, `image`, `script`, `voice`), of each started minute (`captionsPerMinute`, and `translationPerMinute` for each language), of a rewritten ending and of a regeneration. */
             costs: {
@@ -4964,18 +4643,12 @@ export interface components {
             /** @description Packs of credits, the smallest first. */
             packs: components["schemas"]["Pack"][];
         };
-        /**
-         * ProviderCallbackResponse
-         * @description ``heard``: the task will be polled; ``known``: the callback changes nothing.
-         */
+        /** @description ``heard``: the task will be polled; ``known``: the callback changes nothing. */
         ProviderCallbackResponse: {
             /** @description Whether the task will be polled because of it; with `known`, nothing changes. */
             outcome: components["schemas"]["CallbackOutcome"];
         };
-        /**
-         * PurchaseDecision
-         * @description ``outcome`` is the gateway's reason if it did not make the refund.
-         */
+        /** @description ``outcome`` is the gateway's reason if it did not make the refund. */
         PurchaseDecision: {
             /** @description `accept` added credits for the payment, `refund` returned it. */
             action: components["schemas"]["DecisionAction"];
@@ -5006,7 +4679,6 @@ export interface components {
              */
             reason: string;
         };
-        /** PurchasePage */
         PurchasePage: {
             /** @description All purchases, newest first. */
             items: components["schemas"]["PurchaseRecord"][];
@@ -5017,7 +4689,6 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * PurchaseRecord
          * @description ``message`` explains to the user that a purchase failed or was refunded, or that another
          *     amount was paid. ``creditsReversed`` is what a refund or dispute took back.
          */
@@ -5063,10 +4734,7 @@ export interface components {
         };
         /** @description Exactly one of ``pack`` and ``amount``; ``amount`` works with the test gateway only. */
         PurchaseRequest: components["schemas"]["PackPurchase"] | components["schemas"]["CreditsPurchase"];
-        /**
-         * PurchaseResponse
-         * @description ``balance`` if the credits were added at once; ``checkoutUrl`` if payment is still due.
-         */
+        /** @description ``balance`` if the credits were added at once; ``checkoutUrl`` if payment is still due. */
         PurchaseResponse: {
             /**
              * @description The balance with the new credits; absent while payment is due.
@@ -5092,10 +4760,7 @@ export interface components {
             /** @description `pending`: not paid yet. `settled`: its credits were added. `failed`: it can no longer be paid. `mismatched`: another amount was paid, and an operator decides. `refunding`, `refunded`: such a payment is being returned, or was. */
             status: components["schemas"]["PurchaseStatus"];
         };
-        /**
-         * PurchaseStatus
-         * @enum {string}
-         */
+        /** @enum {string} */
         PurchaseStatus: "pending" | "settled" | "failed" | "mismatched" | "refunding" | "refunded";
         QuickInputs: {
             /**
@@ -5179,10 +4844,7 @@ export interface components {
             /** @description The look. */
             sliders?: components["schemas"]["SlidersPatch"] | null;
         };
-        /**
-         * QuoteExpiredError
-         * @description The quote is older than 15 minutes.
-         */
+        /** @description The quote is older than 15 minutes. */
         QuoteExpiredError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -5200,10 +4862,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * QuoteMismatchError
-         * @description The quote is for other inputs.
-         */
+        /** @description The quote is for other inputs. */
         QuoteMismatchError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -5238,10 +4897,7 @@ export interface components {
             /** @description Not with the other way to say what is quoted. */
             draftJobId?: null;
         } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
-        /**
-         * QuotePart
-         * @description A part of the price.
-         */
+        /** @description A part of the price. */
         QuotePart: {
             /**
              * @description Its price, in credits.
@@ -5254,10 +4910,7 @@ export interface components {
              */
             name: string;
         };
-        /**
-         * QuoteRequest
-         * @description Either a draft, or a recipe with its inputs.
-         */
+        /** @description Either a draft, or a recipe with its inputs. */
         QuoteRequest: {
             /**
              * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
@@ -5265,10 +4918,7 @@ export interface components {
              */
             deviceId?: string;
         } & (components["schemas"]["QuoteOfDraft"] | components["schemas"]["QuoteOfInputs"]);
-        /**
-         * QuoteResponse
-         * @description A price that holds for 15 minutes.
-         */
+        /** @description A price that holds for 15 minutes. */
         QuoteResponse: {
             /**
              * @description What the account can spend now, in credits.
@@ -5301,10 +4951,7 @@ export interface components {
             /** @description Whether the balance covers the price. */
             sufficient: boolean;
         };
-        /**
-         * RateLimitedError
-         * @description Too many requests; repeat after `Retry-After`.
-         */
+        /** @description Too many requests; repeat after `Retry-After`. */
         RateLimitedError: {
             /**
              * @description The kind of error; never changes.
@@ -5322,10 +4969,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * RebuildResponse
-         * @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled.
-         */
+        /** @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled. */
         RebuildResponse: {
             /**
              * @description Credits that can be spent.
@@ -5352,10 +4996,7 @@ export interface components {
         };
         /** @enum {string} */
         ReceiptNote: "NO_SPEECH";
-        /**
-         * ReceiptPart
-         * @description A part of the price; it pays for outputs of its own.
-         */
+        /** @description A part of the price; it pays for outputs of its own. */
         ReceiptPart: {
             /**
              * @description Price of the part, in credits.
@@ -5380,10 +5021,7 @@ export interface components {
         };
         /** @enum {string} */
         Recipe: "quick" | "story" | "trailer" | "portraits" | "captions" | "images";
-        /**
-         * RecipeLimits
-         * @description How much a job may have.
-         */
+        /** @description How much a job may have. */
         RecipeLimits: {
             /**
              * @description Most files of one request for captions.
@@ -5428,10 +5066,7 @@ export interface components {
              */
             totalImages: number;
         };
-        /**
-         * RecipesResponse
-         * @description Everything that can be chosen for a job. Labels are by code, in the order to show them.
-         */
+        /** @description Everything that can be chosen for a job. Labels are by code, in the order to show them. */
         RecipesResponse: {
             /**
              * @description Aspect ratios of pictures.
@@ -5567,20 +5202,15 @@ export interface components {
              */
             targetLanguages: components["schemas"]["TargetLanguage"][];
         };
-        /** RedriveRequest */
         RedriveRequest: {
             /** @description Ids of dead letters. */
             ids: string[];
         };
-        /** RedriveResponse */
         RedriveResponse: {
             /** @description One result for each id, in their order. */
             results: components["schemas"]["RedriveResult"][];
         };
-        /**
-         * RedriveResult
-         * @description The result for one dead letter; on failure, ``code`` and ``error`` say why.
-         */
+        /** @description The result for one dead letter; on failure, ``code`` and ``error`` say why. */
         RedriveResult: {
             /**
              * @description Why it failed; it never changes.
@@ -5600,10 +5230,7 @@ export interface components {
             /** @description Whether it was sent to its queue again. */
             ok: boolean;
         };
-        /**
-         * ReferencePhotoMissingError
-         * @description Some `roles` have no active reference photo among those given, or one was withdrawn.
-         */
+        /** @description Some `roles` have no active reference photo among those given, or one was withdrawn. */
         ReferencePhotoMissingError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -5630,7 +5257,6 @@ export interface components {
              */
             roles: string[];
         };
-        /** ReferencePhotoPage */
         ReferencePhotoPage: {
             /** @description Active photos, by role and newest first in each role. */
             items: components["schemas"]["ReferencePhotoResponse"][];
@@ -5640,10 +5266,7 @@ export interface components {
              */
             nextCursor: string | null;
         };
-        /**
-         * ReferencePhotoResponse
-         * @description A picture of one person. Inactive ones are kept for the jobs that were made from them.
-         */
+        /** @description A picture of one person. Inactive ones are kept for the jobs that were made from them. */
         ReferencePhotoResponse: {
             /**
              * @description Id of the picture it was registered from.
@@ -5689,10 +5312,7 @@ export interface components {
         };
         /** @enum {string} */
         ReferenceType: "signup" | "purchase" | "job" | "adjustment" | "grant";
-        /**
-         * RegenerateRequest
-         * @description What is made again.
-         */
+        /** @description What is made again. */
         RegenerateRequest: {
             /**
              * @description Number of the clip or scene, from 1.
@@ -5710,10 +5330,7 @@ export interface components {
              */
             target: components["schemas"]["RegenerationTarget"];
         };
-        /**
-         * RegenerateResponse
-         * @description The queued child job.
-         */
+        /** @description The queued child job. */
         RegenerateResponse: {
             /**
              * @description What the account can spend afterwards, in credits.
@@ -5738,10 +5355,7 @@ export interface components {
         };
         /** @enum {string} */
         RegenerationTarget: "story_clip" | "rewrite_only" | "trailer_scene" | "image";
-        /**
-         * RegenerationTargetBody
-         * @description What can be made again: a body of `POST /api/jobs/{jobId}/regenerate`.
-         */
+        /** @description What can be made again: a body of `POST /api/jobs/{jobId}/regenerate`. */
         RegenerationTargetBody: {
             /**
              * @description Number of the clip or scene, from 1.
@@ -5759,7 +5373,6 @@ export interface components {
              */
             target: string;
         };
-        /** RegisterRequest */
         RegisterRequest: {
             /**
              * @description Id of a checked picture with exactly one face.
@@ -5772,10 +5385,7 @@ export interface components {
              */
             role: string;
         };
-        /**
-         * ResolvePurchaseRequest
-         * @description ``accept`` adds ``credits`` for the payment; ``refund`` returns the money.
-         */
+        /** @description ``accept`` adds ``credits`` for the payment; ``refund`` returns the money. */
         ResolvePurchaseRequest: {
             /**
              * @description Id of the purchase's account.
@@ -5795,10 +5405,7 @@ export interface components {
              */
             reason: string;
         };
-        /**
-         * RetryRequest
-         * @description How the missing outputs are made.
-         */
+        /** @description How the missing outputs are made. */
         RetryRequest: {
             /** @description Make them with the same options. False requires `options`. Default: `true`. */
             keepOptions?: boolean;
@@ -5841,10 +5448,7 @@ export interface components {
              */
             rawText?: string;
         };
-        /**
-         * SceneLook
-         * @description How a scene is drawn. Other providers than the built-in studio get it in words.
-         */
+        /** @description How a scene is drawn. Other providers than the built-in studio get it in words. */
         SceneLook: {
             /** @description What falls or shines; or `none`. */
             effect: components["schemas"]["Effect"];
@@ -5855,10 +5459,7 @@ export interface components {
             /** @description How the camera moves. */
             motion: components["schemas"]["Motion"];
         };
-        /**
-         * SelectRequest
-         * @description Which job's output is selected.
-         */
+        /** @description Which job's output is selected. */
         SelectRequest: {
             /**
              * @description The job that inherited the output; without it, the one that made it.
@@ -5866,10 +5467,7 @@ export interface components {
              */
             jobId?: string;
         };
-        /**
-         * ShareRequest
-         * @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted.
-         */
+        /** @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted. */
         ShareRequest: {
             /**
              * @description Days that the link works; without it, until it is revoked.
@@ -5877,7 +5475,6 @@ export interface components {
              */
             expiresInDays?: number;
         };
-        /** ShareResponse */
         ShareResponse: {
             /**
              * Format: date-time
@@ -5897,7 +5494,6 @@ export interface components {
              */
             url: string;
         };
-        /** SharedJob */
         SharedJob: {
             /**
              * Format: date-time
@@ -5915,7 +5511,6 @@ export interface components {
         };
         /** @enum {string} */
         ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT";
-        /** SignPartsRequest */
         SignPartsRequest: {
             /**
              * @description Numbers of the parts to get links for.
@@ -5926,7 +5521,6 @@ export interface components {
              */
             partNumbers: number[];
         };
-        /** SignPartsResponse */
         SignPartsResponse: {
             /**
              * Format: date-time
@@ -5937,10 +5531,7 @@ export interface components {
             /** @description A link for each of the `partNumbers`. */
             uploadUrls: components["schemas"]["UploadUrl"][];
         };
-        /**
-         * SliderLimits
-         * @description The numbers of a slider.
-         */
+        /** @description The numbers of a slider. */
         SliderLimits: {
             /**
              * @description The lowest.
@@ -6014,10 +5605,7 @@ export interface components {
              */
             warmth?: number | null;
         };
-        /**
-         * Sort
-         * @enum {string}
-         */
+        /** @enum {string} */
         Sort: "newest" | "oldest" | "duration" | "failedFirst";
         /** @enum {string} */
         SourceLanguage: "auto" | "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
@@ -6339,10 +5927,7 @@ export interface components {
             /** @description The look. */
             sliders?: components["schemas"]["SlidersPatch"] | null;
         };
-        /**
-         * StreamTicketResponse
-         * @description Opens `GET /api/jobs/stream` and no other route.
-         */
+        /** @description Opens `GET /api/jobs/stream` and no other route. */
         StreamTicketResponse: {
             /**
              * Format: date-time
@@ -6358,10 +5943,7 @@ export interface components {
         };
         /** @enum {string} */
         Style: "CLASSIC" | "MODERN" | "VINTAGE" | "ROMANTIC" | "CINEMATIC";
-        /**
-         * Suggestion
-         * @description A pack that covers the shortfall.
-         */
+        /** @description A pack that covers the shortfall. */
         Suggestion: {
             /**
              * @description The credits in the pack.
@@ -6376,10 +5958,7 @@ export interface components {
         };
         /** @enum {string} */
         TargetLanguage: "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
-        /**
-         * TaskDetail
-         * @description One step of a job.
-         */
+        /** @description One step of a job. */
         TaskDetail: {
             /**
              * @description Attempts begun.
@@ -6425,10 +6004,7 @@ export interface components {
         TaskKind: "keyframe" | "clip" | "film" | "portrait" | "transcribe" | "translate" | "captions" | "extract" | "merge" | "picture";
         /** @enum {string} */
         TaskStatus: "blocked" | "ready" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled";
-        /**
-         * Template
-         * @description One of the variants of a story for a mode, stage and genre.
-         */
+        /** @description One of the variants of a story for a mode, stage and genre. */
         Template: {
             /** @description The words that end the film. */
             ending: components["schemas"]["Label"];
@@ -6458,7 +6034,6 @@ export interface components {
              */
             variant: number;
         };
-        /** TemplatePage */
         TemplatePage: {
             /** @description Templates, by id. */
             items: components["schemas"]["Template"][];
@@ -6468,7 +6043,6 @@ export interface components {
              */
             nextCursor: string | null;
         };
-        /** TemplateScene */
         TemplateScene: {
             /** @description The words on the scene. */
             caption: components["schemas"]["Label"];
@@ -6480,10 +6054,7 @@ export interface components {
              */
             prompt: string;
         };
-        /**
-         * TimelineEntry
-         * @description A step in the life of a job.
-         */
+        /** @description A step in the life of a job. */
         TimelineEntry: {
             /**
              * Format: date-time
@@ -6499,10 +6070,7 @@ export interface components {
         };
         /** @enum {string} */
         TimelineName: "created" | "queued" | "running" | "done";
-        /**
-         * TooManyChildrenError
-         * @description The job has 500 child jobs that still exist.
-         */
+        /** @description The job has 500 child jobs that still exist. */
         TooManyChildrenError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -6599,10 +6167,7 @@ export interface components {
             /** @description The look. */
             sliders?: components["schemas"]["SlidersPatch"] | null;
         };
-        /**
-         * Transaction
-         * @description An entry of the ledger. Entries never change.
-         */
+        /** @description An entry of the ledger. Entries never change. */
         Transaction: {
             /**
              * @description Change of the balance in credits.
@@ -6656,7 +6221,6 @@ export interface components {
              */
             type: components["schemas"]["EntryType"];
         };
-        /** TransactionPage */
         TransactionPage: {
             /** @description Entries of the ledger, newest first. */
             items: components["schemas"]["Transaction"][];
@@ -6666,10 +6230,7 @@ export interface components {
              */
             nextCursor: string | null;
         };
-        /**
-         * UnauthorizedError
-         * @description The token is not for this service, or too old.
-         */
+        /** @description The token is not for this service, or too old. */
         UnauthorizedError: {
             /**
              * @description The kind of error; never changes.
@@ -6687,10 +6248,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UnavailableError
-         * @description A dependency did not respond; repeating is safe (`Retry-After`).
-         */
+        /** @description A dependency did not respond; repeating is safe (`Retry-After`). */
         UnavailableError: {
             /**
              * @description The kind of error; never changes.
@@ -6708,10 +6266,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UnprocessableError
-         * @description The request is well-formed but cannot be processed; only where no other code fits.
-         */
+        /** @description The request is well-formed but cannot be processed; only where no other code fits. */
         UnprocessableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -6729,10 +6284,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UnsupportedTypeError
-         * @description This kind of file is not accepted.
-         */
+        /** @description This kind of file is not accepted. */
         UnsupportedTypeError: {
             /**
              * @description The kind of error; never changes.
@@ -6752,10 +6304,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UploadClosedError
-         * @description The upload is over.
-         */
+        /** @description The upload is over. */
         UploadClosedError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -6773,10 +6322,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UploadIncompleteError
-         * @description The file has not arrived: send its `missingParts`.
-         */
+        /** @description The file has not arrived: send its `missingParts`. */
         UploadIncompleteError: {
             /**
              * @description The file that the error is about.
@@ -6807,7 +6353,6 @@ export interface components {
              */
             requestId: string;
         };
-        /** UploadResponse */
         UploadResponse: {
             /**
              * @description Id of the file.
@@ -6825,7 +6370,6 @@ export interface components {
             status: components["schemas"]["AssetStatus"];
         };
         /**
-         * UploadSession
          * @description PUT each part to its URL with these headers before ``expiresAt``. Each part has ``partSize``
          *     bytes, the last one the rest. ``/urls`` returns the links of further parts.
          */
@@ -6863,15 +6407,11 @@ export interface components {
             /** @description Links for the first parts, at least one; `/urls` returns those of other parts. */
             uploadUrls: components["schemas"]["UploadUrl"][];
         };
-        /**
-         * UploadSessions
-         * @description In the order of ``files``.
-         */
+        /** @description In the order of ``files``. */
         UploadSessions: {
             /** @description One session for each of the `files`. */
             sessions: components["schemas"]["UploadSession"][];
         };
-        /** UploadUrl */
         UploadUrl: {
             /**
              * @description Number of the part, from 1.
@@ -6885,10 +6425,7 @@ export interface components {
              */
             url: string;
         };
-        /**
-         * ValidationFailedError
-         * @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels.
-         */
+        /** @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels. */
         ValidationFailedError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -6909,7 +6446,6 @@ export interface components {
             requestId: string;
         };
         /**
-         * WalletGrant
          * @description Credits that were added together. Those that expire first are spent first, and bonuses
          *     before purchases.
          */
@@ -6937,7 +6473,6 @@ export interface components {
             source: components["schemas"]["GrantSource"];
         };
         /**
-         * WalletResponse
          * @description ``debt`` is what the account owes after a payment was refunded; until it is paid, no credits
          *     can be spent.
          */
@@ -7134,7 +6669,7 @@ export interface components {
         "Content-Disposition": string;
         /**
          * @description The version of this API: that of `info.version`. Only responses of API Gateway itself lack it.
-         * @example 1.0.0
+         * @example 0.1.0
          */
         "Darkroom-Version": string;
         /**

@@ -17,12 +17,7 @@ from darkroom.api.schemas.assets import (
     KnownKind,
     KnownSort,
 )
-from darkroom.api.schemas.bulk import (
-    AssetIdsRequest,
-    BulkAssetRefusal,
-    BulkAssetResult,
-    BulkAssetsResponse,
-)
+from darkroom.api.schemas.bulk import AssetIdsRequest, BulkAssetResult, BulkAssetsResponse
 from darkroom.assets import store
 from darkroom.assets.model import AssetStatus
 from darkroom.assets.store import ASSET_PREFIX
@@ -162,7 +157,7 @@ async def remove_assets(
         results = results_for_each(
             body.asset_ids,
             one,
-            refused=BulkAssetRefusal.of,
+            refused=BulkAssetResult.refused,
             knows=lambda text: is_id(text, ASSET_PREFIX),
             language=command.language,
         )

@@ -57,7 +57,7 @@ class ErrorBody(ResponseBody):
 
 class InvalidFieldsBody(ErrorBody):
     fields: Omittable[list[FieldProblem]] = Field(
-        None, description="The fields that are wrong, as far as they are known."
+        default=None, description="The fields that are wrong, as far as they are known."
     )
 
 
@@ -72,9 +72,9 @@ class RegenerationTargetBody(ResponseBody):
 
     target: str = Field(description="What is made again.", examples=["story_clip"])
     clip_no: Omittable[Count] = Field(
-        None, description="Number of the clip or scene, from 1.", examples=[2]
+        default=None, description="Number of the clip or scene, from 1.", examples=[2]
     )
-    key: Omittable[str] = Field(None, description="Key of the image.", examples=["img_01"])
+    key: Omittable[str] = Field(default=None, description="Key of the image.", examples=["img_01"])
 
 
 class InvalidTargetBody(ErrorBody):
@@ -104,7 +104,7 @@ class AssetBody(ErrorBody):
 
 class MissingPartsBody(AssetBody):
     missing_parts: Omittable[list[int]] = Field(
-        None,
+        default=None,
         description="Numbers of the parts to send, from 1; at most the first 1,000.",
         examples=[[2, 3]],
     )
@@ -150,7 +150,7 @@ class FileTooLargeBody(InvalidFieldsBody):
         examples=[10_000_000],
     )
     plan: Omittable[PlanName] = Field(
-        None,
+        default=None,
         description="The account's plan, if it is the plan that does not allow the size.",
         examples=["free"],
     )
