@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from darkroom.api.openapi.document import full_openapi
 from darkroom.api.openapi.inputs import RecipeSchemas
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.ids import derived_id
@@ -137,7 +138,7 @@ def test_every_recipe_has_accepted_inputs_with_every_field() -> None:
 
 @pytest.mark.parametrize("name", sorted(ACCEPTED))
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_schema_accepts_what_the_recipe_accepts(name: str, data: st.DataObject) -> None:
     inputs = data.draw(altered(name))
     is_in_schema = validator(name, "sent").is_valid(inputs)
@@ -153,7 +154,7 @@ def test_a_schema_accepts_what_the_recipe_accepts(name: str, data: st.DataObject
 
 @pytest.mark.parametrize("name", sorted(ACCEPTED))
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_the_schema_of_a_patch_accepts_what_the_recipe_accepts(
     name: str, data: st.DataObject
 ) -> None:
@@ -180,3 +181,51 @@ def test_null_removes_a_field_that_need_not_be_there(name: str) -> None:
         patch = {str(field.alias): None}
         is_removed = isinstance(outcome(partial(recipe.patch, before, patch)), dict)
         assert schema.is_valid(patch) == is_removed, patch
+
+
+# Bodies of requests
+
+
+def is_declared(body: dict[str, Any], name: str) -> bool:
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    components = full_openapi()["components"]
+    return Draft202012Validator({**reference, "components": components}).is_valid(body)
+
+
+@pytest.mark.parametrize("name", sorted(ACCEPTED))
+def test_the_recipe_of_a_request_decides_its_inputs(name: str) -> None:
+    for inputs in ACCEPTED[name]:
+        create = {"recipe": name, "status": "queued", "inputs": inputs, "priority": 1}
+        assert is_declared(create, "CreateJobsRequest")
+        assert is_declared({"recipe": name, "inputs": inputs}, "QuoteRequest")
+        assert not is_declared(create | {"odd": 1}, "CreateJobsRequest")
+        assert not is_declared(create | {"inputs": {**inputs, "odd": 1}}, "CreateJobsRequest")
+    others = [each for other, found in ACCEPTED.items() for each in found if other != name]
+    assert not all(is_declared({"recipe": name, "inputs": each}, "QuoteRequest") for each in others)
+
+
+def test_a_quote_is_of_a_draft_or_of_inputs() -> None:
+    inputs = {"recipe": "quick", "inputs": SCENES}
+
+    assert is_declared({"draftJobId": "job_1", "deviceId": "d"}, "QuoteRequest")
+    assert is_declared({"draftJobId": None, **inputs}, "QuoteRequest")
+    for wrong in ({}, {"recipe": "quick"}, {"inputs": SCENES}, {"draftJobId": "job_1", **inputs}):
+        assert not is_declared(wrong, "QuoteRequest"), wrong
+
+
+def test_a_patch_may_have_its_inputs_at_the_top_level() -> None:
+    assert is_declared({"inputs": {"sliders": {"pace": None}}, "priority": 2}, "PatchJobRequest")
+    assert is_declared({"stage": "apart", "rewrite": None}, "PatchJobRequest")
+    for wrong in ({"stage": None}, {"odd": 1}, {"inputs": {"odd": 1}}, {"recipe": "story"}):
+        assert not is_declared(wrong, "PatchJobRequest"), wrong
+
+
+@pytest.mark.parametrize("name", sorted(ACCEPTED))
+def test_a_retry_may_change_what_its_schema_has(name: str) -> None:
+    recipe = REGISTRY[name]
+    schemas: dict[str, Any] = {}
+    fields = schemas[RecipeSchemas(recipe, schemas).retry_options()]["properties"]
+
+    assert {changed for field in fields for changed in recipe.patch_of({field: 1})} == (
+        recipe.changeable
+    )

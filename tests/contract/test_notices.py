@@ -38,7 +38,21 @@ FAMILIES = (
     (r"\bmit\b", ("MIT",)),
 )
 NOT_STATED = {"espeakng-loader"}
-CODE_SUFFIXES = {".py", ".json", ".md", ".txt", ".yaml", ".yml", ".toml", ".csv", ".lock", ".pyc"}
+CODE_SUFFIXES = {
+    ".py",
+    ".mjs",
+    ".ts",
+    ".html",
+    ".json",
+    ".md",
+    ".txt",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".csv",
+    ".lock",
+    ".pyc",
+}
 SHIPPED_FOLDERS = ("layers", "functions", "catalog", "local", "docs", "events", "tests")
 
 

@@ -7,7 +7,7 @@ docs/openapi.json as that of a release.
 A client breaks if something that it sends is refused, or something that it relies on in a response
 is gone. So requests may ask for less and accept more, and responses may promise more. Three things
 may be added to responses, although strict clients notice: fields, values of a list of words, and
-codes of errors; docs/http.md tells clients to expect them.
+codes of errors; docs/http.md says that clients must expect them.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Comparison:
         for status, declared in before["responses"].items():
             place = f"{where}: {status}"
             if status not in after["responses"]:
-                # Errors that cannot come any more hurt nobody.
+                # A client that handles an error which no longer comes still works.
                 if status < "400":
                     yield f"{place} is gone"
                 continue

@@ -20,7 +20,7 @@ from starlette.routing import compile_path
 
 from darkroom.api.app import VERSION_HEADER
 from darkroom.api.openapi.document import full_openapi
-from darkroom.api.openapi.errors import FROM_GATEWAY, GatewayError
+from darkroom.api.openapi.errors import FROM_GATEWAY, STATUS_OF, GatewayError, model_of
 from darkroom.api.openapi.headers import RETRY_AFTER
 from darkroom.api.schemas.errors import ErrorBody
 from darkroom.views.base import ResponseBody
@@ -48,7 +48,7 @@ def check_declared(
     if declared is None:
         # No such route, or a page for people: only errors have a declared shape.
         if media_type == JSON and status >= 400 and method != "HEAD":
-            _compare(where, (ErrorBody.__name__,), body)
+            _compare(where, (_error_of(body),), body)
         return
     if str(status) not in declared:
         raise Undeclared(f"{where} is not declared: {body[:TEXT_LIMIT]}")
@@ -67,6 +67,12 @@ def check_declared(
         if is_function:
             names = tuple(name for name in names if name != GatewayError.__name__)
         _compare(where, names, body)
+
+
+def _error_of(body: str) -> str:
+    """The name of the model of an error with the code in this body."""
+    code = json.loads(body).get("code")
+    return model_of(code).__name__ if code in STATUS_OF else ErrorBody.__name__
 
 
 def _is_from_gateway(status: int, body: str) -> bool:
@@ -98,7 +104,8 @@ def _compare(where: str, names: tuple[str, ...], body: str) -> None:
     again = shape.dump_python(parsed, mode="json", by_alias=True, exclude_unset=True)
     if again != sent:
         raise Undeclared(f"{where} is not {' or '.join(names)}: {sent} should be {again}")
-    odd = [] if len(names) > 1 else list(_odd_parts(_reference(names[0]), sent, names[0]))
+    has_words = len(names) == 1 and names[0] in _schemas()
+    odd = list(_odd_parts(_reference(names[0]), sent, names[0])) if has_words else []
     if odd:
         raise Undeclared(f"{where} is not {names[0]}: {'; '.join(odd)}")
 

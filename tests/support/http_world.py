@@ -6,6 +6,7 @@ admin`` for an operator) becomes claims, and no token is 401 in the gateway's sh
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,13 +43,18 @@ def handle(
 
 @contextmanager
 def http_world(world: World) -> Iterator[str]:
-    """The base URL of a server that answers one request at a time."""
+    """The base URL of a server that handles one request at a time."""
 
     class Handler(BaseHTTPRequestHandler):
         def respond(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(size)
-            status, headers, content = handle(world, self.command, self.path, self.headers, body)
+            try:
+                status, headers, content = handle(
+                    world, self.command, self.path, dict(self.headers), body
+                )
+            except Exception as error:  # noqa: BLE001 - the client sees why
+                status, headers, content = 500, {}, repr(error).encode()
             self.send_response_only(status)
             for name, value in headers.items():
                 if name.lower() != "content-length":
@@ -64,7 +70,13 @@ def http_world(world: World) -> Iterator[str]:
             """Nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
+
+    def serve() -> None:
+        # Mangum runs the app in the loop of its thread.
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        server.serve_forever()
+
+    thread = Thread(target=serve, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -14,7 +14,7 @@ const { data } = await dr.POST("/api/jobs/{jobId}/regenerate", {
   body: { target: "story_clip", clipNo: 2 },
   action: dr.action(),
 });
-const child = await dr.jobs.wait(data.retryJobId);
+const child = await dr.jobs.wait(data.jobId);
 const made = child.outputs.filter((output) => output.inheritedFrom === undefined);
 console.log(
   `${child.status}: ${made.map(({ key }) => key).join(", ")}; ${child.receipt.used} used.`,

@@ -49,7 +49,11 @@ export class Action {
   async begin(request: (key: string) => Promise<KeptRequest>): Promise<void> {
     if (this.#place === undefined) return;
     const kept = JSON.stringify(await request(this.key));
-    await this.#place.storage.setItem(this.#place.at, kept);
+    try {
+      await this.#place.storage.setItem(this.#place.at, kept);
+    } catch {
+      return; // A full or forbidden storage costs the repeat after a reload, not the action.
+    }
   }
 
   /** @internal Forget the request if this result is definite: a success, or an error that stays. */

@@ -8,7 +8,7 @@ import { JobFeed } from "./watch.js";
 import type { StopWatching, WatchOptions } from "./watch.js";
 import { listPages } from "./pages.js";
 import type { Pages } from "./pages.js";
-import { accountOf, currentPlatform, linkedController } from "./platform.js";
+import { accountOf, currentPlatform, linkedController, reasonOf } from "./platform.js";
 import type { Platform } from "./platform.js";
 import { RETRIES, repeatTransient } from "./retry.js";
 import type { RetryPolicy } from "./retry.js";
@@ -163,6 +163,7 @@ class Sender {
   readonly #platform: Platform;
   readonly #policy: RetryPolicy;
   readonly #transport: Transport;
+  readonly #renewals = new Map<string, Promise<string | null | undefined>>();
 
   constructor(options: DarkroomOptions, platform: Platform, policy: RetryPolicy) {
     this.#options = options;
@@ -253,10 +254,21 @@ class Sender {
       return await this.#send(method, path, init, token, limitMs);
     } catch (error) {
       if (!(error instanceof Unauthorized) || !this.#options.token || !token) throw error;
-      const other = await this.#options.token(token);
+      const other = await this.#renew(token);
       if (!other || other === token) throw error;
       return await this.#send(method, path, init, other, limitMs);
     }
+  }
+
+  /** Another token. Calls that were refused at the same time with the same token share one. */
+  #renew(rejected: string): Promise<string | null | undefined> {
+    const known = this.#renewals.get(rejected);
+    if (known !== undefined) return known;
+    const renewal = Promise.resolve(this.#options.token?.(rejected)).finally(() =>
+      this.#renewals.delete(rejected),
+    );
+    this.#renewals.set(rejected, renewal);
+    return renewal;
   }
 
   async #send(
@@ -285,7 +297,7 @@ class Sender {
       if (response.status === 304) return { data: undefined, response };
       throw errorOf(response, error, this.#platform.now());
     } catch (error) {
-      if (signal?.aborted) throw signal.reason;
+      if (signal?.aborted) throw reasonOf(signal);
       if (limit.signal.aborted) throw offline("TIMEOUT", error);
       // Before the request was sent, a TypeError is a mistake in its options.
       throw begun && error instanceof TypeError ? offline("OFFLINE", error) : error;

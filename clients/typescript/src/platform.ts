@@ -74,15 +74,37 @@ export function currentPlatform(): Platform {
   };
 }
 
+/** Why it was aborted. React Native's signals have no reason, and no `throwIfAborted`. */
+export function reasonOf(signal: AbortSignal | null | undefined): unknown {
+  return (
+    signal?.reason ?? Object.assign(new Error("The operation was aborted."), { name: "AbortError" })
+  );
+}
+
+export function stopIfAborted(signal: AbortSignal | null | undefined): void {
+  if (signal?.aborted) throw reasonOf(signal);
+}
+
+/** Call a listener of the page. What it throws is the page's, and must not stop the client. */
+export function callBack(listener: () => void): void {
+  try {
+    listener();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}
+
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
-      reject(signal.reason);
+      reject(reasonOf(signal));
       return;
     }
     const abort = () => {
       clearTimeout(timer);
-      reject(signal?.reason);
+      reject(reasonOf(signal));
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", abort);

@@ -1,28 +1,28 @@
 /** The types of calls, made from the API's document. */
 
 import type { RequestBodyOption } from "openapi-fetch";
-import type {
-  HttpMethod,
-  PathsWithMethod,
-  Readable,
-  RequiredKeysOf,
-  ResponseObjectMap,
-  SuccessResponse,
-} from "openapi-typescript-helpers";
 import type { Action } from "./action.js";
 import type { components, paths } from "./schema.js";
 
 export type Schemas = components["schemas"];
-export type Method = "get" | "post" | "patch" | "delete" | "put";
-export type PathOf<M extends HttpMethod> = PathsWithMethod<paths, M>;
-export type Operation<P extends keyof paths, M extends HttpMethod> =
+export type Method = "get" | "post" | "patch" | "delete";
+type Success = 200 | 201 | 202 | 204;
+
+export type PathOf<M extends Method> = {
+  [P in keyof paths]: paths[P] extends Record<M, object> ? P : never;
+}[keyof paths];
+
+export type Operation<P extends keyof paths, M extends Method> =
   paths[P] extends Record<M, infer O> ? O : never;
 
+type ContentOf<R> = R extends { content: infer C } ? C[keyof C] : undefined;
+
 /** The body of a success. */
-export type DataOf<O> =
-  O extends Record<string | number, unknown>
-    ? Readable<SuccessResponse<ResponseObjectMap<O>>>
-    : never;
+export type DataOf<O> = O extends { responses: infer R }
+  ? { [S in keyof R & Success]: ContentOf<R[S]> }[keyof R & Success]
+  : never;
+
+type RequiredKeysOf<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? never : K }[keyof T];
 
 export interface Answer<Data> {
   readonly data: Data;

@@ -1,6 +1,7 @@
 /** Wait for the end of a job. */
 
 import type { Core } from "./client.js";
+import { reasonOf, stopIfAborted } from "./platform.js";
 import type { Schemas } from "./types.js";
 import { isFinal } from "./watch.js";
 import type { JobFeed } from "./watch.js";
@@ -26,7 +27,7 @@ export async function waitForJob(
   const job = await read();
   if (isFinal(job)) return job;
   await new Promise<void>((resolve, reject) => {
-    signal?.throwIfAborted();
+    stopIfAborted(signal);
     let stop: (() => void) | undefined;
     const end = (settle: () => void) => {
       signal?.removeEventListener("abort", abort);
@@ -34,7 +35,7 @@ export async function waitForJob(
       queueMicrotask(() => stop?.());
       settle();
     };
-    const abort = () => end(() => reject(signal?.reason));
+    const abort = () => end(() => reject(reasonOf(signal)));
     signal?.addEventListener("abort", abort, { once: true });
     stop = feed.watch({
       jobIds: [jobId],

@@ -7,7 +7,7 @@
 
 import type { Core } from "./client.js";
 import { Forbidden, NotFound, Unauthorized } from "./errors.js";
-import { linkedController } from "./platform.js";
+import { callBack, linkedController } from "./platform.js";
 import { JobReads } from "./polling.js";
 import { jitterMs } from "./retry.js";
 import { openJobStream } from "./stream.js";
@@ -265,17 +265,8 @@ export class JobFeed {
     return [...this.#known.values()].filter((event) => !isFinal(event));
   }
 
-  /** A subscriber that fails must not keep events from the others. */
   #tell(tell: (subscriber: WatchOptions) => void): void {
-    for (const subscriber of [...this.#subscribers]) {
-      try {
-        tell(subscriber);
-      } catch (error) {
-        setTimeout(() => {
-          throw error;
-        });
-      }
-    }
+    for (const subscriber of [...this.#subscribers]) callBack(() => tell(subscriber));
   }
 }
 

@@ -98,6 +98,19 @@ describe("an action", () => {
     expect(await page().unfinished({ name: NAME, storage })).toBeNull();
   });
 
+  test("happens also where nothing can be kept", async () => {
+    api.on("POST /api/jobs/confirm", json({ jobId: "job_1" }, 202));
+    storage.setItem = () => {
+      throw new Error("full");
+    };
+    const dr = page();
+
+    const action = dr.action({ name: NAME, storage });
+    const { data } = await dr.POST("/api/jobs/confirm", { body: BODY, action });
+
+    expect(data.jobId).toBe("job_1");
+  });
+
   test("that the user gives up is forgotten", async () => {
     api.on("POST /api/jobs/confirm", () => lost());
     const dr = page();

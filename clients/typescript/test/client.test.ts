@@ -130,6 +130,21 @@ describe("a refused token", () => {
     expect(api.requests).toHaveLength(3);
   });
 
+  test("is replaced once for all calls that were refused with it", async () => {
+    let renewals = 0;
+    api.on("GET /api/credits", (request) =>
+      request.headers.get("Authorization") === "Bearer new"
+        ? json({ balance: 5 })
+        : json({ message: "Unauthorized" }, 401),
+    );
+    const token = async (rejected?: string) => (rejected ? ((renewals += 1), "new") : "old");
+    const dr = darkroom(api, { token });
+
+    await Promise.all([dr.GET("/api/credits"), dr.GET("/api/credits"), dr.GET("/api/credits")]);
+
+    expect(renewals).toBe(1);
+  });
+
   test("leaves the error of a provider that cannot renew it to the caller", async () => {
     api.on("GET /api/credits", json({ message: "Unauthorized" }, 401));
     const signedOut = new Error("signed out");

@@ -465,6 +465,33 @@ describe("sending", () => {
     expect((await finished(batch))[0]?.status).toBe("uploaded");
   });
 
+  test("opens one session, also when it is paused and resumed before that is open", async () => {
+    const batch = page().uploads.start([file("a.jpg")]);
+    batch.pause();
+    batch.resume();
+
+    expect((await finished(batch))[0]?.status).toBe("uploaded");
+    expect(storage.assets.size).toBe(1);
+  });
+
+  test("ends with an abort before its session is open, and leaves no session behind", async () => {
+    const batch = page().uploads.start([file("a.jpg")]);
+    await batch.abort(batch.items[0]?.id ?? "");
+
+    await until(() => storage.api.count("DELETE /api/uploads/ast_1") === 1);
+
+    expect(statuses(batch)).toEqual(["aborted"]);
+    expect(storage.puts).toEqual([]);
+  });
+
+  test("of a large file leaves room for small ones", async () => {
+    const batch = page().uploads.start([file("a.mp4", 60_000), file("b.jpg")]);
+
+    await finished(batch);
+
+    expect(storage.puts.indexOf("ast_2/1")).toBeLessThan(13);
+  });
+
   test("ends with an abort, which deletes what has arrived", async () => {
     const batch = page().uploads.start([file("a.mp4", 9_000), file("b.jpg")]);
     await until(() => storage.puts.length >= 2);
@@ -571,6 +598,26 @@ describe("restoring", () => {
       ["a.jpg", "uploaded"],
       ["b.jpg", "uploaded"],
     ]);
+  });
+
+  test("does not open files again while it is unknown whether they were opened", async () => {
+    const store = memoryStore();
+    const { fetch } = storage.api;
+    const leaving = async (request: Request) => {
+      await fetch(request);
+      return new Promise<Response>(() => undefined);
+    };
+    page({ fetch: leaving }).uploads.start([file("a.jpg")], { store });
+    await until(() => storage.assets.size === 1);
+    const offline = async (request: Request) =>
+      request.method === "POST" ? Promise.reject(lost()) : fetch(request);
+    const failed = await finished(await page({ fetch: offline }).uploads.restore({ store }));
+    expect(failed[0]).toMatchObject({ status: "failed", error: { code: "OFFLINE" } });
+
+    const [item] = await finished(await page().uploads.restore({ store }));
+
+    expect(item?.status).toBe("uploaded");
+    expect(storage.assets.size).toBe(1);
   });
 
   test("leaves uploads alone that another tab is sending", async () => {

@@ -38,10 +38,10 @@ try {
 
   await tab.locator(".nav-bar-info", { hasText: "Authentication" }).click();
   await tab.locator("input.api-key-input, input[id$=api-key-input]").first().fill(token);
-  await tab.locator("button", { hasText: /^SET$/i }).first().click();
+  await tab.getByRole("button", { name: /^(set|update)$/i }).first().click();
   await tab.locator(".nav-bar-path:visible", { hasText: "Get the wallet" }).click();
   const response = tab.waitForResponse((each) => new URL(each.url()).pathname === "/api/credits");
-  await tab.locator("button", { hasText: /^TRY$/i }).first().click();
+  await tab.getByRole("button", { name: /^try$/i }).first().click();
   seen.tried = (await response).status();
   await tab.getByText('"balance"').first().waitFor();
   await tab.screenshot({ path: `${folder}/tried.png` });

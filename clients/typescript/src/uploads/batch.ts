@@ -3,6 +3,7 @@
 import type { Core } from "../client.js";
 import { DarkroomError } from "../errors.js";
 import type { NotFound } from "../errors.js";
+import { callBack, stopIfAborted } from "../platform.js";
 import type { Schemas } from "../types.js";
 import { awaitChecks } from "./checks.js";
 import { fileOf, itemOf, newEntry, partsOf, restart, SETTLED, sizeOf } from "./entry.js";
@@ -84,12 +85,15 @@ export class UploadBatch {
       this.#set(entry, "aborted");
       await this.#forget(entry);
       const { assetId } = entry.record;
-      if (assetId === undefined) continue;
-      try {
-        await this.#core.dr.DELETE("/api/uploads/{assetId}", { params: { path: { assetId } } });
-      } catch (error) {
-        if (!(error instanceof DarkroomError) || ![404, 409].includes(error.status)) throw error;
-      }
+      if (assetId !== undefined) await this.#giveUp(assetId);
+    }
+  }
+
+  async #giveUp(assetId: string): Promise<void> {
+    try {
+      await this.#core.dr.DELETE("/api/uploads/{assetId}", { params: { path: { assetId } } });
+    } catch (error) {
+      if (!(error instanceof DarkroomError) || ![404, 409].includes(error.status)) throw error;
     }
   }
 
@@ -113,14 +117,16 @@ export class UploadBatch {
     });
     const { store } = this.#options;
     if (store !== undefined) {
-      for (const entry of entries) {
-        const hash = entry.file ? await fingerprint(entry.file.blob) : "";
-        entry.record = { ...entry.record, fingerprint: hash };
-      }
+      for (const entry of entries) await this.#guard(entry, () => this.#identify(entry));
       await this.#save(entries);
       await Promise.all(entries.map((entry) => this.#lock(entry, false)));
     }
-    await this.#run(entries);
+    await this.#run(entries.filter(({ status }) => status === "waiting"));
+  }
+
+  async #identify(entry: Entry): Promise<void> {
+    const hash = await fingerprint((entry.file as LocalFile).blob);
+    entry.record = { ...entry.record, fingerprint: hash };
   }
 
   /** @internal Continue what the store has, except what another tab is sending. */
@@ -152,7 +158,8 @@ export class UploadBatch {
   #again(entries: readonly Entry[]): void {
     for (const entry of entries) {
       // What its check refused starts from the beginning; its storage was freed.
-      if (entry.asset?.status === "failed" || entry.error?.code === "UPLOAD_CLOSED") restart(entry);
+      const isGone = ["UPLOAD_CLOSED", "NOT_FOUND"].includes(entry.error?.code ?? "");
+      if (entry.asset?.status === "failed" || isGone) restart(entry);
       delete entry.error;
       entry.controller = new AbortController();
       this.#set(entry, "waiting");
@@ -163,7 +170,7 @@ export class UploadBatch {
   /** Bring files to the storage. Each file reports its own failure; this never rejects. */
   async #run(entries: readonly Entry[]): Promise<void> {
     const opened = entries.filter((entry) => entry.record.assetId !== undefined);
-    const unopened = entries.filter((entry) => entry.record.assetId === undefined);
+    const unopened = entries.filter(({ record, opening }) => !record.assetId && !opening);
     await Promise.all([
       ...opened.map((entry) => this.#guard(entry, () => this.#continue(entry))),
       this.#open(unopened),
@@ -172,30 +179,35 @@ export class UploadBatch {
 
   async #open(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
-    const stopped = new AbortController();
+    for (const entry of entries) entry.opening = true;
     const sending: Promise<void>[] = [];
     const entryOf = (file: Declared) => this.#entries.get(file.id) as Entry;
     const files = entries.map(({ record }) => ({ ...record }));
     try {
-      await openSessions(
-        this.#core,
-        files,
-        {
-          opening: (group, key) => this.#keep(group.map(entryOf), key),
-          opened: (file, session) => {
-            const entry = entryOf(file);
-            this.#accept(entry, session);
-            sending.push(this.#guard(entry, () => this.#send(entry)));
-          },
-          refused: (file, error) => this.#fail(entryOf(file), error),
-          slotFree: () => this.#slotFree(),
+      await openSessions(this.#core, files, {
+        opening: (group, key) => this.#keep(group.map(entryOf), key),
+        opened: (file, session) => {
+          const entry = entryOf(file);
+          entry.opening = false;
+          this.#accept(entry, session);
+          sending.push(this.#guard(entry, () => this.#begun(entry, session.assetId)));
         },
-        stopped.signal,
-      );
+        refused: (file, error) => {
+          entryOf(file).opening = false;
+          this.#fail(entryOf(file), error);
+        },
+        slotFree: () => this.#slotFree(),
+      });
     } catch (error) {
       for (const entry of entries) if (!entry.record.assetId) this.#fail(entry, error);
     }
     await Promise.all(sending);
+  }
+
+  /** Its session is open. The user may have given it up meanwhile. */
+  async #begun(entry: Entry, assetId: string): Promise<void> {
+    if (entry.status === "aborted") await this.#giveUp(assetId);
+    else if (entry.status === "waiting") await this.#send(entry);
   }
 
   /** The key is kept before it is used: a repeat finds sessions whose response was lost. */
@@ -228,10 +240,9 @@ export class UploadBatch {
   async #continue(entry: Entry): Promise<void> {
     const assetId = entry.record.assetId as string;
     const signal = entry.controller.signal;
-    const { data } = await this.#core.dr.GET("/api/uploads/{assetId}", {
-      params: { path: { assetId } },
-      signal,
-    });
+    const { data } = await this.#slots.parts.run(() =>
+      this.#core.dr.GET("/api/uploads/{assetId}", { params: { path: { assetId } }, signal }),
+    );
     if (data.status !== "uploading") return this.#awaitCheck(entry);
     entry.partSize = data.partSize;
     for (const part of data.parts) {
@@ -247,7 +258,7 @@ export class UploadBatch {
     if (entry.file === undefined) return this.#set(entry, "needs-file");
     const { signal } = entry.controller;
     await this.#slots.files.run(async () => {
-      signal.throwIfAborted();
+      stopIfAborted(signal);
       this.#set(entry, "uploading");
       await this.#sender.sendParts(entry);
       if (this.#isCompletedHere(entry)) await this.#sender.complete(entry);
@@ -352,6 +363,6 @@ export class UploadBatch {
 
   #tell(entry: Entry): void {
     entry.toldAt = this.#core.platform.now();
-    this.#options.onChange?.(itemOf(entry));
+    callBack(() => this.#options.onChange?.(itemOf(entry)));
   }
 }

@@ -38,6 +38,8 @@ export interface Entry {
   readonly moving: Map<number, number>;
   readonly links: Map<number, { url: string; until: number }>;
   signing: Promise<void> | undefined;
+  /** The request for its session is under way. */
+  opening: boolean;
   controller: AbortController;
   asset?: Schemas["AssetResponse"];
   error?: { readonly code: string; readonly message: string };
@@ -57,6 +59,7 @@ export function newEntry(record: UploadRecord, file: LocalFile | undefined): Ent
     moving: new Map(),
     links: new Map(),
     signing: undefined,
+    opening: false,
     controller: new AbortController(),
     toldAt: 0,
     release: () => undefined,

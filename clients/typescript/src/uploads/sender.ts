@@ -2,16 +2,20 @@
 
 import type { Core } from "../client.js";
 import { hasCode, offline } from "../errors.js";
+import { stopIfAborted } from "../platform.js";
 import { jitterMs } from "../retry.js";
 import { missing, partsOf, slice } from "./entry.js";
 import type { Entry, UploadStatus } from "./entry.js";
 import type { Slots } from "./slots.js";
 import { put } from "./transfer.js";
 
+const SENDERS = 6;
 const PART_ATTEMPTS = 5;
 const PART_BASE_MS = 500;
 const COMPLETE_ROUNDS = 5;
 const SIGNED_AT_ONCE = 100;
+/** Signing serves several parts; one that was not among them asks again. */
+const SIGN_TRIES = 5;
 /** A link is replaced this long before its end. */
 const LINK_MARGIN_MS = 60_000;
 const ONLINE_CHECK_MS = 1_000;
@@ -32,21 +36,25 @@ export class Sender {
     this.#report = report;
   }
 
-  /** Send what has not arrived. The first part that fails ends the others. */
+  /**
+   * Send what has not arrived. The first part that fails ends the others.
+   *
+   * Each file asks for one slot at a time per sender, so that a large file does not keep small ones waiting.
+   */
   async sendParts(entry: Entry): Promise<void> {
-    const failed = new AbortController();
-    const sent = missing(entry).map((number) =>
-      this.#slots.run(async () => {
-        if (failed.signal.aborted) return;
+    const waiting = missing(entry);
+    const send = async () => {
+      for (let number = waiting.shift(); number !== undefined; number = waiting.shift()) {
+        const part = number;
         try {
-          await this.#sendPart(entry, number);
+          await this.#slots.run(() => this.#sendPart(entry, part));
         } catch (error) {
-          failed.abort();
+          waiting.length = 0;
           throw error;
         }
-      }),
-    );
-    await Promise.all(sent);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(SENDERS, waiting.length) }, send));
   }
 
   async #sendPart(entry: Entry, number: number): Promise<void> {
@@ -83,7 +91,7 @@ export class Sender {
   async #online(entry: Entry): Promise<void> {
     const { platform } = this.#core;
     const { signal } = entry.controller;
-    signal.throwIfAborted();
+    stopIfAborted(signal);
     if (platform.isOnline()) return;
     this.#report.status(entry, "paused");
     while (!platform.isOnline()) await platform.sleep(ONLINE_CHECK_MS, signal);
@@ -91,12 +99,13 @@ export class Sender {
   }
 
   async #link(entry: Entry, number: number): Promise<string> {
-    for (;;) {
+    for (let tries = 0; tries < SIGN_TRIES; tries += 1) {
       const link = entry.links.get(number);
       if (link && this.#isFresh(link)) return link.url;
       entry.signing ??= this.#sign(entry, number).finally(() => (entry.signing = undefined));
       await entry.signing;
     }
+    throw new Error(`part ${number} has no link`);
   }
 
   #isFresh({ until }: { until: number }): boolean {

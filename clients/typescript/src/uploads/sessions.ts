@@ -3,6 +3,7 @@
 import { Action } from "../action.js";
 import type { Core } from "../client.js";
 import { DarkroomError, PlanLimit } from "../errors.js";
+import { isTransient } from "../retry.js";
 import type { Schemas } from "../types.js";
 
 export const FILES_A_SESSION = 100;
@@ -36,12 +37,11 @@ export async function openSessions(
   core: Core,
   files: readonly Declared[],
   receiver: SessionReceiver,
-  signal: AbortSignal,
 ): Promise<void> {
   const { kept, fresh } = byRequest(files);
-  for (const group of kept) await openGroup(core, group, receiver, signal, group[0]?.session?.key);
+  for (const group of kept) await openGroup(core, group, receiver, group[0]?.session?.key);
   for (let start = 0; start < fresh.length; start += FILES_A_SESSION) {
-    await openGroup(core, fresh.slice(start, start + FILES_A_SESSION), receiver, signal);
+    await openGroup(core, fresh.slice(start, start + FILES_A_SESSION), receiver);
   }
 }
 
@@ -69,22 +69,20 @@ async function openGroup(
   core: Core,
   files: readonly Declared[],
   receiver: SessionReceiver,
-  signal: AbortSignal,
   keptKey?: string,
 ): Promise<void> {
   if (files.length === 0) return;
-  const again = (part: readonly Declared[]) => openGroup(core, part, receiver, signal);
+  const again = (part: readonly Declared[]) => openGroup(core, part, receiver);
   const key = keptKey ?? core.platform.uuid();
   try {
     await receiver.opening(files, key);
-    const sessions = await request(core, files, key, signal);
+    const sessions = await request(core, files, key);
     files.forEach((file, place) => {
       const session = sessions[place];
       if (session) receiver.opened(file, session);
     });
   } catch (error) {
-    if (signal.aborted) throw error;
-    if (keptKey !== undefined && error instanceof DarkroomError && error.status < 500) {
+    if (keptKey !== undefined && isDefinite(error)) {
       return again(files); // Its assets are gone, or its key is too old.
     }
     if (error instanceof PlanLimit && error.name === "concurrentUploads") {
@@ -125,7 +123,6 @@ async function request(
   core: Core,
   files: readonly Declared[],
   key: string,
-  signal: AbortSignal,
 ): Promise<readonly Session[]> {
   const { data } = await core.dr.POST("/api/uploads/session", {
     body: {
@@ -136,7 +133,6 @@ async function request(
       })),
     },
     action: new Action(key),
-    signal,
   });
   return "sessions" in data ? data.sessions : [data];
 }
@@ -150,6 +146,10 @@ function filesAtFault(error: unknown, files: readonly Declared[]): ReadonlySet<D
     if (file) found.add(file);
   }
   return found;
+}
+
+function isDefinite(error: unknown): boolean {
+  return error instanceof DarkroomError && !isTransient(error) && error.status < 500;
 }
 
 /** Whether fewer files could be accepted: too large, of an unknown type, more than the storage holds. */

@@ -1,6 +1,6 @@
 /** PUTs to the storage: with progress where there is XMLHttpRequest, else with fetch. */
 
-import { linkedController } from "../platform.js";
+import { linkedController, reasonOf } from "../platform.js";
 import type { Platform } from "../platform.js";
 
 /** A PUT that moves no byte for this long is given up and sent again. */
@@ -41,7 +41,7 @@ function putByXhr(
     const end = (status: number) => {
       clearTimeout(stalled);
       signal.removeEventListener("abort", cancel);
-      if (signal.aborted) reject(signal.reason);
+      if (signal.aborted) reject(reasonOf(signal));
       else resolve(resultOf(status, status === 0 ? null : xhr.getResponseHeader("ETag")));
     };
     xhr.upload.onprogress = (event) => {
@@ -51,7 +51,7 @@ function putByXhr(
     xhr.onload = () => end(xhr.status);
     xhr.onerror = xhr.onabort = () => end(0);
     if (signal.aborted) {
-      reject(signal.reason);
+      reject(reasonOf(signal));
       return;
     }
     signal.addEventListener("abort", cancel, { once: true });
@@ -74,7 +74,7 @@ async function putByFetch(
     if (response.ok) progress(body.size);
     return resultOf(response.status, response.headers.get("ETag"));
   } catch (error) {
-    if (signal.aborted) throw signal.reason;
+    if (signal.aborted) throw reasonOf(signal);
     if (error instanceof TypeError) return { status: 0 };
     throw error;
   } finally {

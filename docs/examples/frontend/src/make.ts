@@ -18,7 +18,7 @@ export async function confirmStory({ inputs, quoteId }: Awaited<ReturnType<typeo
 export async function regenerateClip(jobId: string, clipNo: number) {
   const body = { target: "story_clip", clipNo } as const;
   const options = { params: { path: { jobId } }, body, action: dr.action() };
-  return (await dr.POST("/api/jobs/{jobId}/regenerate", options)).data.retryJobId;
+  return (await dr.POST("/api/jobs/{jobId}/regenerate", options)).data.jobId;
 }
 
 export async function share(jobId: string) {

@@ -14,7 +14,7 @@ from pathlib import Path
 from darkroom.api.app import TITLE
 
 SCRIPT = "rapidoc-9.3.8.js"
-"""The version is in its name, so that browsers may keep it for ever."""
+"""The version is in its name, so that browsers may keep it forever."""
 _START = """
 const page = document.getElementById("api");
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -6,7 +6,7 @@
 - Lists of words (``kernel.described.Words``) become schemas with names, so that clients have them
   as types.
 - A parameter is left out, never null: a URL has no null.
-- Generated titles, which only repeat names, are removed.
+- Generated titles, which only repeat names, are removed, and limits are whole numbers.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _REFERENCE = "#/components/schemas/"
 OWN_TEXTS = ("description", "examples")
 """Keywords of a property that do not belong to one of its options."""
 NULL = {"type": "null"}
+_LIMITS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 
 
 def finish_properties(document: Schema) -> None:
@@ -34,9 +35,10 @@ def finish_properties(document: Schema) -> None:
     for parameter in parameters_of(document):
         _describe(parameter["schema"])
         parameter["schema"] = non_null(parameter["schema"])
-    _name_words(document["paths"], schemas)
-    for schema in list(schemas.values()):
-        _name_words(schema, schemas)
+    for part in (document["paths"], *list(schemas.values())):
+        for shape in _objects(part):
+            _name_words(shape, schemas)
+            _write_limits(shape)
 
 
 def add_schema(document: Schema, model: type[ResponseBody]) -> None:
@@ -90,20 +92,29 @@ def _write_default(shape: Schema) -> None:
         shape["description"] = f"{text} Default: `{json.dumps(default)}`.".lstrip()
 
 
-def _name_words(part: Any, schemas: Schema) -> None:
-    """Replace each list of words below this part by a reference to its schema."""
-    if isinstance(part, list):
-        for each in part:
-            _name_words(each, schemas)
-        return
-    if not isinstance(part, dict):
-        return
-    name = part.pop(WORDS, None)
+def _objects(part: Any) -> Iterator[Schema]:
+    """All objects of a part of the document, the outer ones first."""
+    if isinstance(part, dict):
+        yield part
+    if isinstance(part, dict | list):
+        for each in part.values() if isinstance(part, dict) else part:
+            yield from _objects(each)
+
+
+def _name_words(shape: Schema, schemas: Schema) -> None:
+    """Refer to the schema of its list of words instead of having one."""
+    name = shape.pop(WORDS, None)
     if name is not None:
-        kind, words = part.pop("type"), part.pop("enum")
+        kind, words = shape.pop("type"), shape.pop("enum")
         known = schemas.setdefault(name, {"type": kind, "enum": words})
         # The same list may also be known as the enum of a parameter.
         assert known["enum"] == words, f"two lists of words are called {name}"
-        part.update(reference(name))
-    for each in part.values():
-        _name_words(each, schemas)
+        shape.update(reference(name))
+
+
+def _write_limits(shape: Schema) -> None:
+    """FastAPI writes the limits of integers as 9.0."""
+    for keyword in _LIMITS & shape.keys():
+        limit = shape[keyword]
+        if isinstance(limit, float) and limit.is_integer():
+            shape[keyword] = int(limit)
