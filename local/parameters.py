@@ -79,6 +79,9 @@ def check(choices: Choices, template: Mapping[str, Any]) -> None:
         allowed = [str(each) for each in known[name].get("AllowedValues", [value])]
         if value not in allowed:
             raise BadParameter(f"{name} is one of {', '.join(allowed)}, not {value!r}.")
+        if re.fullmatch(known[name].get("AllowedPattern", ".*"), value, re.DOTALL) is None:
+            reason = known[name].get("ConstraintDescription", "has another pattern")
+            raise BadParameter(f"{name} {reason}")
     defaults = {name: str(definition["Default"]) for name, definition in known.items()}
     stripe = {"StripeSecretArn": "stored"} if secret_name("STRIPE") in choices.secrets else {}
     values = {**defaults, **PARAMETERS, **stripe, **choices.parameters}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
+from darkroom.api.app import VERSION
 from darkroom.api.openapi.document import public_openapi
-from tests.support.breaking_changes import breaking_changes, last_release, version
+from tests.support.breaking_changes import ROOT, breaking_changes, last_release, version
 
 Document = dict[str, Any]
 
@@ -190,3 +193,11 @@ def test_a_new_version_is_not_older_than_the_last_release() -> None:
 
     assert released is not None
     assert version(public_openapi()) >= version(released)
+
+
+def test_the_product_its_api_and_its_client_have_one_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    client = json.loads((ROOT / "clients" / "typescript" / "package.json").read_text("utf-8"))
+
+    assert {project["version"], client["version"], VERSION} == {VERSION}
+    assert f"\n## {VERSION} - " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -51,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 # Inside a package: what its parts may not import of each other.
 APART = {
-    # Functions for cloud providers have no NumPy.
+    # The functions behind the API import it, and have no NumPy and no Pillow.
     "generation/": ("darkroom.media.portable_math", "darkroom.media.small_jpeg"),
     "generation/vendors/": ("darkroom.generation.routing",),
     "generation/routing/": ("darkroom.generation.vendors",),

@@ -22,10 +22,11 @@ from local.template import expand, folder_of, parse
 
 PATH = ROOT / "template.yaml"
 MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
-HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction"}
+HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction", "GenerateFunction"}
 PUBLIC_READS = {
     "/api/health",
     "/api/jobs/stream",  # The function verifies a ticket or a token itself.
+    "/api/plans",
     "/api/pricing",
     "/api/recipes",
     "/api/shares/{token}",
@@ -260,6 +261,19 @@ def test_shared_links_need_a_permanent_address_in_prod(source: dict[str, Any]) -
     assert rule["Assertions"][0]["Assert"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "ConsoleUrl"}, ""]}]
     }
+
+
+def test_the_console_may_use_the_media_bucket_as_an_allowed_origin_may(
+    resources: dict[str, Any],
+) -> None:
+    condition, cors, _ = resources["MediaBucket"]["Properties"]["CorsConfiguration"]["Fn::If"]
+    frontends, console = (rule["Fn::If"] for rule in cors["CorsRules"])
+
+    assert condition == "HasFrontend"
+    assert (frontends[0], console[0]) == ("HasOrigins", "HasConsole")
+    assert console[1]["AllowedOrigins"] == [{"Ref": "ConsoleUrl"}]
+    assert frontends[1]["AllowedOrigins"] == {"Fn::Split": [",", {"Ref": "AllowedOrigins"}]}
+    assert {**console[1], "AllowedOrigins": []} == {**frontends[1], "AllowedOrigins": []}
 
 
 def test_there_is_no_catch_all_route(resources: dict[str, Any]) -> None:

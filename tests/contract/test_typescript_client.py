@@ -41,13 +41,13 @@ def test_the_client_its_tests_and_its_examples_compile() -> None:
     run_node_tool("tsc", "-p", "tsconfig.json")
 
 
-@pytest.mark.parametrize("name", ["inputs", "jobs"])
+@pytest.mark.parametrize("name", ["inputs", "jobs", "rest"])
 def test_right_and_wrong_usages_are_many(name: str) -> None:
     wrong = (CASES / f"{name}.wrong.ts").read_text(encoding="utf-8")
     right = (CASES / f"{name}.right.ts").read_text(encoding="utf-8")
 
     assert len(re.findall(r"@ts-expect-error", wrong)) >= CASES_AT_LEAST
-    assert len(re.findall(r"^(?:void|const) ", right, re.MULTILINE)) >= CASES_AT_LEAST
+    assert len(re.findall(r"^(?:void|(?:export )?const) ", right, re.MULTILINE)) >= CASES_AT_LEAST
 
 
 def test_the_unit_tests_pass() -> None:

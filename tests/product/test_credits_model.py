@@ -218,7 +218,7 @@ def test_every_operation_is_refused_while_grants_are_due() -> None:
     wallet = a_wallet(a_grant("gone", 5, expires_in=HOUR), a_grant("there", 9))
     reserved, hold = reserve(wallet, 1, job_id="first", now=START)
     now = START + HOUR
-    reason = Reason("x", "x", "x", "x")
+    reason = Reason("x", "job", "x", "x")
 
     for operation in (
         lambda: credited(wallet, a_grant("new", 1), now),

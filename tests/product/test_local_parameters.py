@@ -94,6 +94,8 @@ def test_an_invalid_line_is_refused(tmp_path: Path) -> None:
         ("PaymentGatway=stripe", "PaymentGatway"),
         ("PaymentGateway=paypal", "test, stripe"),
         ("PaymentGateway=stripe", "StripeSecretArn"),
+        ("ConsoleUrl=https://console.example/", "without a path"),
+        ("ConsoleUrl=https://example.com/console", "without a path"),
     ],
 )
 def test_values_that_the_template_does_not_allow_are_refused_before_the_start(
@@ -101,6 +103,14 @@ def test_values_that_the_template_does_not_allow_are_refused_before_the_start(
 ) -> None:
     with pytest.raises(BadParameter, match=named):
         check(read_choices(text, None), template)
+
+
+def test_a_checkout_can_return_to_the_console(template: dict[str, Any], tmp_path: Path) -> None:
+    path = env_file(tmp_path, f"SECRET_STRIPE={STRIPE}")
+
+    check(read_choices("PaymentGateway=stripe ConsoleUrl=https://console.example", path), template)
+    with pytest.raises(BadParameter, match="CheckoutReturnUrl"):
+        check(read_choices("PaymentGateway=stripe", path), template)
 
 
 def test_a_stored_stripe_secret_completes_the_gateway(

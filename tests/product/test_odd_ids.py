@@ -50,7 +50,7 @@ WITH_FILTERS = [
     (path, parameter["name"])
     for method, path, described in ROUTES
     for parameter in described.get("parameters", ())
-    if method == "GET" and parameter["in"] == "query"
+    if method == "GET" and parameter.get("in") == "query"
 ]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +14,8 @@ from darkroom.api import mounts
 from darkroom.api.auth import Caller
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
+from darkroom.payments.ports import PaymentGateway
+from darkroom.plans.model import limits_of, plan_names
 from tests.support.builders import a_job, a_user, ask, buy, claims_of, confirm
 from tests.support.moto_world import moto_world
 from tests.support.world import World
@@ -35,7 +38,9 @@ def user() -> str:
 # Public
 
 
-PUBLIC_READS = ["/api/health", "/api/pricing", "/api/recipes", "/api/templates"]
+PUBLIC_READS = [
+    "/api/health", "/api/plans", "/api/pricing", "/api/recipes", "/api/templates",
+]  # fmt: skip
 PUBLIC_PAGES = ["/docs", "/openapi.json"]
 
 
@@ -56,8 +61,35 @@ def test_pricing_shows_packs_and_costs(world: World) -> None:
     for pack in pricing["packs"]:
         assert {price["currency"] for price in pack["prices"]} == {"KRW", "USD"}
         assert all(float(price["amount"]) > 0 for price in pack["prices"])
+        assert set(pack["for"]) == {"en", "ko"}
     assert (pricing["costs"]["story"], pricing["costs"]["regenerate"]) == (2, 1)
     assert "CANCELED_MINIMUM" in {note["code"] for note in pricing["notes"]}
+
+
+def test_pricing_says_who_takes_the_payment(world: World) -> None:
+    stripe = cast(PaymentGateway, SimpleNamespace(name="stripe"))
+
+    free = world.call("GET", "/api/pricing", user=None).body
+    paid = ask(replace(world.app, payments=stripe), "GET", "/api/pricing", claims=None).body
+
+    assert (free["gateway"], paid["gateway"]) == ("test", "stripe")
+
+
+def test_plans_are_listed_from_the_smallest_with_the_limits_that_are_enforced(world: World) -> None:
+    plans = world.call("GET", "/api/plans", user=None).body["items"]
+
+    assert [plan["plan"] for plan in plans] == list(plan_names())
+    for plan in plans:
+        assert set(plan["name"]) == {"en", "ko"}
+        limits = limits_of(plan["plan"])
+        assert plan["limits"] == {
+            "storageBytes": limits.storage_bytes,
+            "imageFileBytes": limits.file_bytes["image"],
+            "videoFileBytes": limits.file_bytes["video"],
+            "audioFileBytes": limits.file_bytes["audio"],
+            "concurrentUploads": limits.concurrent_uploads,
+            "concurrentTasks": limits.concurrent_tasks,
+        }
 
 
 def test_templates_are_filtered_by_mode_stage_and_genre(world: World) -> None:

@@ -18,6 +18,7 @@ from darkroom.credits.model import (
     Change,
     EntryType,
     Grant,
+    GrantSource,
     Reason,
     Wallet,
     add_grant,
@@ -56,7 +57,7 @@ def a_grant(
     priority: int = PURCHASE_PRIORITY,
     created_at: datetime = START,
     expires_in: timedelta | None = None,
-    source: str = "purchase",
+    source: GrantSource = "purchase",
 ) -> Grant:
     return Grant(
         grant_id=grant_id,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from darkroom.kernel.clock import Clock
 from darkroom.payments.ports import Checkout, MoneyBack, PaymentEvent, PaymentState
-from darkroom.payments.store import Purchase
+from darkroom.payments.store import GatewayName, Purchase
 
 
 class FakeGateway:
     """The gateway's records of one purchase, and of those whose checkouts it opens. It deduplicates
     repeated requests as the real one does."""
 
-    name = "stripe"
+    name: GatewayName = "stripe"
 
     def __init__(self, purchase: Purchase, clock: Clock, *, paid_minor: int | None = None) -> None:
         self._purchase, self._clock = purchase, clock

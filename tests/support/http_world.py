@@ -6,6 +6,7 @@ admin`` for an operator) becomes claims, and no token is 401 in the gateway's sh
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def http_world(world: World) -> Iterator[str]:
             body = self.rfile.read(size)
             try:
                 status, headers, content = handle(
-                    world, self.command, self.path, self.headers, body
+                    world, self.command, self.path, dict(self.headers), body
                 )
             except Exception as error:  # noqa: BLE001 - the client sees why
                 status, headers, content = 500, {}, repr(error).encode()
@@ -69,7 +70,13 @@ def http_world(world: World) -> Iterator[str]:
             """Nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
+
+    def serve() -> None:
+        # Mangum runs the app in the loop of its thread.
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        server.serve_forever()
+
+    thread = Thread(target=serve, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

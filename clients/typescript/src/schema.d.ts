@@ -899,6 +899,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List plans
+         * @description Plans and their limits. Public.
+         */
+        get: operations["listPlans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pricing": {
         parameters: {
             query?: never;
@@ -1181,10 +1201,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * AccountFrozenError
-         * @description An operator or the auditor froze the account's spending while its books are checked, or its wallet is damaged.
-         */
+        /** @description An operator or the auditor froze the account's spending while its books are checked, or its wallet is damaged. */
         AccountFrozenError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1202,69 +1219,187 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * AccountResponse
-         * @description ``isDamaged``: the wallet cannot be read and must be rebuilt from its ledger.
-         */
+        /** @description ``isDamaged``: the wallet cannot be read and must be rebuilt from its ledger. */
         AccountResponse: {
+            /**
+             * @description Id of the account: its token's `sub`.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
             accountId: string;
+            /**
+             * @description Credits that can be spent.
+             * @example 18
+             */
             balance: number;
+            /**
+             * @description Credits owed because a refunded payment's had been spent. While it is above 0, none can be spent; credits that come in pay it first.
+             * @example 0
+             */
             debt: number;
+            /** @description Whether its credits cannot be spent for now. */
             frozen: boolean;
+            /**
+             * @description Why it is frozen; null if it is not.
+             * @example audit: L1
+             */
             frozenReason: string | null;
+            /**
+             * @description Credits reserved for unfinished jobs.
+             * @example 2
+             */
             held: number;
-            /** @constant */
+            /**
+             * @description Present if the wallet cannot be read: its numbers are 0 until it is rebuilt from its ledger.
+             * @constant
+             */
             isDamaged?: true;
-            plan: string;
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PlanName"];
+            /**
+             * @description Number of the newest entry in the ledger.
+             * @example 12
+             */
             version: number;
         };
-        /** AddOutputsRequest */
         AddOutputsRequest: {
-            group?: string | null;
+            /**
+             * @description A group to put them all into.
+             * @example Ceremony
+             */
+            group?: string;
+            /** @description Ids of outputs of the account's jobs, in the order to add them. */
             outputIds: string[];
         };
-        /** AdjustRequest */
         AdjustRequest: {
+            /**
+             * @description Credits to give or, if negative, to take; not 0, and never more than the balance.
+             * @example 5
+             */
             amount: number;
-            expiresAt?: string | null;
+            /**
+             * Format: date-time
+             * @description When the given credits expire, in the future. Without it they do not. Not with a negative amount.
+             * @example 2026-02-01T00:00:00.000Z
+             */
+            expiresAt?: string;
+            /**
+             * @description Why, for the ledger and for other operators.
+             * @example Apology for a failed trailer
+             */
             reason: string;
         };
-        /** AdjustResponse */
         AdjustResponse: {
+            /**
+             * @description Credits that can be spent.
+             * @example 18
+             */
             balance: number;
+            /**
+             * @description Credits owed because a refunded payment's had been spent. While it is above 0, none can be spent; credits that come in pay it first.
+             * @example 0
+             */
             debt: number;
+            /** @description The new entry of the ledger. */
             transaction: components["schemas"]["Transaction"];
         };
         /**
-         * AdminPurchase
          * @description ``amountMinor`` is the price; ``paidMinor`` is the amount paid if different. ``duplicateOf``
          *     names the purchase that had already been paid when this payment arrived.
          */
         AdminPurchase: {
+            /**
+             * @description Id of the account: its token's `sub`.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
             accountId: string;
+            /**
+             * @description The price in the currency's smallest unit (cents, won); absent with the test gateway.
+             * @example 399
+             */
             amountMinor?: number;
+            /**
+             * Format: date-time
+             * @description When the purchase was started.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /**
+             * @description Credits that it adds.
+             * @example 10
+             */
             credits: number;
+            /**
+             * @description Credits that refunds and disputes took back; absent if none.
+             * @example 10
+             */
             creditsReversed?: number;
+            /**
+             * @description The price's currency (ISO 4217); absent with the test gateway.
+             * @example USD
+             */
             currency?: string;
+            /** @description Operators' decisions, oldest first. */
             decisions: components["schemas"]["PurchaseDecision"][];
+            /**
+             * @description The purchase that had already been paid when this payment arrived.
+             * @example pur_01JGTQ4M9R8W3Z5K7N2P6X0E00
+             */
             duplicateOf?: string;
-            gateway: string;
+            /**
+             * @description Who takes the payment: `test` adds credits without money.
+             * @example stripe
+             */
+            gateway: components["schemas"]["PaymentGateway"];
+            /**
+             * @description Name of the pack at that time, which may no longer be sold; absent if a number of credits was bought.
+             * @example Starter
+             */
             pack?: string;
+            /**
+             * @description The currency that was paid in (ISO 4217); absent if it is the price's.
+             * @example USD
+             */
             paidCurrency?: string;
+            /**
+             * @description The amount paid, in the currency's smallest unit; absent if it is the price.
+             * @example 399
+             */
             paidMinor?: number;
+            /**
+             * @description The gateway's id of the payment.
+             * @example pi_3QaZ4e2eZvKYlo2C
+             */
             paymentId?: string;
+            /**
+             * @description Id of the purchase.
+             * @example pur_01JGTQ4M9R8W3Z5K7N2P6X0E00
+             */
             purchaseId: string;
+            /**
+             * @description The gateway's id of the checkout.
+             * @example cs_test_a1b2c3d4
+             */
             sessionId?: string;
-            status: string;
+            /** @description `pending`: not paid yet. `settled`: its credits were added. `failed`: it can no longer be paid. `mismatched`: another amount was paid, and an operator decides. `refunding`, `refunded`: such a payment is being returned, or was. */
+            status: components["schemas"]["PurchaseStatus"];
         };
-        /** AdminPurchasePage */
         AdminPurchasePage: {
+            /** @description Purchases, oldest first. */
             items: components["schemas"]["AdminPurchase"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
         };
-        /** AlbumDetailResponse */
         AlbumDetailResponse: {
+            /**
+             * @description Id of the album.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
             albumId: string;
             /**
              * Format: date-time
@@ -1272,19 +1407,48 @@ export interface components {
              * @example 2026-01-05T09:15:00.000Z
              */
             coverExpiresAt?: string;
+            /**
+             * @description Id of the output on the cover; absent while the album has no cover.
+             * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
+             */
             coverOutputId?: string;
+            /**
+             * Format: uri
+             * @description Signed link to the cover; absent while there is none.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             coverUrl?: string;
+            /**
+             * Format: date-time
+             * @description When the album was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /**
+             * @description Name of the album, on one line.
+             * @example Our wedding
+             */
             name: string;
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
+            /**
+             * @description Number of outputs in the album.
+             * @example 12
+             */
             outputCount: number;
+            /** @description A page of outputs, sorted by position. */
             outputs: components["schemas"]["AlbumOutput"][];
+            /**
+             * Format: date-time
+             * @description When the album or the outputs in it last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             updatedAt: string;
         };
-        /**
-         * AlbumFullError
-         * @description An album holds at most 2000 outputs.
-         */
+        /** @description An album holds at most 2000 outputs. */
         AlbumFullError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1302,12 +1466,19 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * AlbumOutput
-         * @description ``selected`` marks an output selected in this album, whatever is selected in its job.
-         */
+        /** @description ``selected`` marks an output selected in this album, whatever is selected in its job. */
         AlbumOutput: {
+            /**
+             * Format: date-time
+             * @description When it was added to the album.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             addedAt: string;
+            /**
+             * Format: uri
+             * @description Signed link to the file, under its own name.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl: string;
             /**
              * @description Duration in milliseconds, of films and sound.
@@ -1320,12 +1491,20 @@ export interface components {
              * @example 2026-01-05T09:15:00.000Z
              */
             expiresAt: string;
+            /**
+             * @description The user's name for a group of outputs; absent if it is in none.
+             * @example Ceremony
+             */
             group?: string;
             /**
              * @description Height in pixels, of pictures and films.
              * @example 1920
              */
             height?: number;
+            /**
+             * @description Id of the job that made it.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
             /**
              * @description Name of the output within its job: that of its task.
@@ -1342,7 +1521,15 @@ export interface components {
              * @example video/mp4
              */
             mimeType: string;
+            /**
+             * @description Id of the output.
+             * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
+             */
             outputId: string;
+            /**
+             * @description Its place: the outputs are sorted by it, the lowest first.
+             * @example 1024
+             */
             position: number;
             /**
              * Format: uri
@@ -1355,6 +1542,7 @@ export interface components {
              * @example bride
              */
             role?: string;
+            /** @description Whether the user selected it in this album, whatever its job has. */
             selected: boolean;
             /**
              * @description Size of the file in bytes.
@@ -1366,6 +1554,12 @@ export interface components {
              * @example CLASSIC
              */
             style?: components["schemas"]["Style"];
+            /**
+             * @description The user's tags within the album.
+             * @example [
+             *       "print"
+             *     ]
+             */
             tags: string[];
             /**
              * Format: uri
@@ -1384,13 +1578,20 @@ export interface components {
              */
             width?: number;
         };
-        /** AlbumPage */
         AlbumPage: {
+            /** @description Albums, newest first. */
             items: components["schemas"]["AlbumResponse"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
         };
-        /** AlbumResponse */
         AlbumResponse: {
+            /**
+             * @description Id of the album.
+             * @example alb_01JGTQ4M9R8W3Z5K7N2P6X0C00
+             */
             albumId: string;
             /**
              * Format: date-time
@@ -1398,17 +1599,41 @@ export interface components {
              * @example 2026-01-05T09:15:00.000Z
              */
             coverExpiresAt?: string;
+            /**
+             * @description Id of the output on the cover; absent while the album has no cover.
+             * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
+             */
             coverOutputId?: string;
+            /**
+             * Format: uri
+             * @description Signed link to the cover; absent while there is none.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             coverUrl?: string;
+            /**
+             * Format: date-time
+             * @description When the album was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /**
+             * @description Name of the album, on one line.
+             * @example Our wedding
+             */
             name: string;
+            /**
+             * @description Number of outputs in the album.
+             * @example 12
+             */
             outputCount: number;
+            /**
+             * Format: date-time
+             * @description When the album or the outputs in it last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             updatedAt: string;
         };
-        /**
-         * AlreadyHappenedError
-         * @description Another request did this already; nothing has changed.
-         */
+        /** @description Another request did this already; nothing has changed. */
         AlreadyHappenedError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1426,10 +1651,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * ArchiveFailedError
-         * @description A zip could not be made, or one of the job's files is missing; repeating the request tries again.
-         */
+        /** @description A zip could not be made, or one of the job's files is missing; repeating the request tries again. */
         ArchiveFailedError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1447,10 +1669,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * ArchiveTooLargeError
-         * @description The job's files are over 3 GB together.
-         */
+        /** @description The job's files are over 3 GB together. */
         ArchiveTooLargeError: {
             /**
              * @description The kind of error; never changes.
@@ -1468,21 +1687,29 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * ArrivedPart
-         * @description After the parts have been joined, ``etag`` is that of the file.
-         */
+        /** @description After the parts have been joined, ``etag`` is that of the file. */
         ArrivedPart: {
+            /**
+             * @description ETag of the part as the storage reported it; once the parts are joined, that of the file.
+             * @example 9b2cf535f27731c974343645a3985328
+             */
             etag: string;
+            /**
+             * @description Number of the part, from 1.
+             * @example 1
+             */
             partNumber: number;
+            /**
+             * @description Size of the part in bytes.
+             * @example 16777216
+             */
             sizeBytes: number;
         };
         /** @enum {string} */
         AspectRatio: "1:1" | "3:4" | "4:3" | "9:16" | "16:9";
-        /**
-         * AssetFailedError
-         * @description The check of the file `assetId` has failed.
-         */
+        /** @enum {string} */
+        AssetErrorCode: "UNSUPPORTED_TYPE" | "TYPE_MISMATCH" | "FILE_TOO_LARGE" | "IMAGE_TOO_LARGE" | "IMAGE_TOO_SMALL" | "CORRUPT_FILE" | "UPLOAD_EXPIRED" | "UPLOAD_INCOMPLETE";
+        /** @description The check of the file `assetId` has failed. */
         AssetFailedError: {
             /**
              * @description The file that the error is about.
@@ -1505,10 +1732,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * AssetIdsRequest
-         * @description Many files at once.
-         */
+        /** @description Many files at once. */
         AssetIdsRequest: {
             /**
              * @description Ids of the files. Each has its own result, in this order.
@@ -1518,10 +1742,7 @@ export interface components {
              */
             assetIds: string[];
         };
-        /**
-         * AssetInUseError
-         * @description An active reference photo uses the file that is to be deleted.
-         */
+        /** @description An active reference photo uses the file that is to be deleted. */
         AssetInUseError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1539,10 +1760,9 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * AssetNotReadyError
-         * @description The check of the file `assetId` has not ended.
-         */
+        /** @enum {string} */
+        AssetKind: "image" | "video" | "audio";
+        /** @description The check of the file `assetId` has not ended. */
         AssetNotReadyError: {
             /**
              * @description The file that the error is about.
@@ -1565,24 +1785,52 @@ export interface components {
              */
             requestId: string;
         };
-        /** AssetPage */
+        /** @enum {string} */
+        AssetNote: "NO_THUMBNAIL" | "METADATA_KEPT" | "TRACKS_LEFT_OUT";
         AssetPage: {
+            /** @description Files in the order of `sort`. */
             items: components["schemas"]["AssetResponse"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
         };
         /**
-         * AssetResponse
          * @description ``downloadUrl`` leads to the clean copy.
          *
          *     ``faces`` is missing until faces have been counted. ``note`` names a flaw of a file that is
          *     usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
          */
         AssetResponse: {
+            /**
+             * @description Id of the file.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             assetId: string;
+            /**
+             * Format: date-time
+             * @description When the upload was opened, or it was made.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /**
+             * Format: uri
+             * @description Signed link to the clean copy; absent before the check.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl?: string;
+            /**
+             * @description Duration in milliseconds; absent for pictures and before the check.
+             * @example 61240
+             */
             durationMs?: number;
-            errorCode?: string;
+            /** @description Why the upload failed; absent unless it did. */
+            errorCode?: components["schemas"]["AssetErrorCode"];
+            /**
+             * @description The same as a sentence for the user, in the language of `Accept-Language`.
+             * @example The file is damaged. Please upload it again.
+             */
             errorMessage?: string;
             /**
              * Format: date-time
@@ -1590,46 +1838,120 @@ export interface components {
              * @example 2026-01-05T09:15:00.000Z
              */
             expiresAt?: string;
+            /**
+             * @description Number of faces in a picture; absent until they have been counted.
+             * @example 1
+             */
             faces?: number;
+            /**
+             * @description Name of the file.
+             * @example first-date.jpg
+             */
             filename: string;
+            /**
+             * @description The user's folder; absent if it is in none.
+             * @example Holidays
+             */
             folder?: string;
+            /**
+             * @description The prompt that it was made from; absent for uploads.
+             * @example A cat on a red sofa
+             */
             generationPrompt?: string;
+            /**
+             * @description Height in pixels; absent for sound and before the check.
+             * @example 1440
+             */
             height?: number;
+            /** @description Whether a job made it. */
             isAiGenerated: boolean;
-            kind: string;
+            /** @description Kind of the file: as declared, and after the check as found. */
+            kind: components["schemas"]["AssetKind"];
+            /** @description The newest job that uses it; absent if none does. */
             latestJob?: components["schemas"]["LatestJob"];
+            /**
+             * @description Media type: as declared, and after the check as found.
+             * @example image/jpeg
+             */
             mimeType: string;
-            note?: string;
+            /** @description A flaw of a usable file. `NO_THUMBNAIL`: its thumbnail is a placeholder. `METADATA_KEPT`: its copy may have places, dates and names that a camera wrote. `TRACKS_LEFT_OUT`: its copy lacks a track that cannot be used. */
+            note?: components["schemas"]["AssetNote"];
             /**
              * Format: uri
              * @description Of a video, the same as `thumbnailUrl`: a signed link to one frame.
              * @example https://media.example.com/outputs/film-1.thumbnail.jpg?X-Amz-Signature=5d1c
              */
             posterUrl?: string;
+            /**
+             * @description Size in bytes: as declared, and after the check as found.
+             * @example 3821904
+             */
             sizeBytes: number;
-            status: string;
+            /** @description `uploading`: the content has not arrived. `checking`: it is being checked. `uploaded`: it can be used. `failed`: it cannot, and `errorCode` says why. */
+            status: components["schemas"]["AssetStatus"];
+            /**
+             * @description The user's tags.
+             * @example [
+             *       "summer"
+             *     ]
+             */
             tags: string[];
+            /**
+             * Format: uri
+             * @description Signed link to a small picture; absent before the check.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             thumbnailUrl?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             updatedAt: string;
+            /**
+             * @description Width in pixels; absent for sound and before the check.
+             * @example 1080
+             */
             width?: number;
         };
-        /** AuditBreach */
+        /** @enum {string} */
+        AssetSort: "newest" | "oldest" | "name" | "duration";
+        /** @enum {string} */
+        AssetStatus: "uploading" | "checking" | "uploaded" | "failed";
         AuditBreach: {
+            /**
+             * @description Id of the account; empty if the item names none.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
             accountId: string;
+            /**
+             * @description Id of the ledger's entry that breaks the law; absent if it is not one entry.
+             * @example settle#job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             entryId?: string;
-            law: string;
+            /** @description L1: the wallet is the sum of its entries. L2: nothing is below zero. L3: grants add up to the balance. L4: a cause happens once. L5: a hold ends once, in full. L6: a job has what it promised. L7: credits that came in are there, spent, expired or reversed. L8: every item can be read. */
+            law: components["schemas"]["Law"];
+            /**
+             * @description How it breaks the law, in English.
+             * @example the cause happened twice
+             */
             message: string;
         };
-        /** AuditResponse */
         AuditResponse: {
+            /**
+             * @description Number of accounts that were checked.
+             * @example 42
+             */
             accountsChecked: number;
+            /** @description Empty if all books are right. */
             breaches: components["schemas"]["AuditBreach"][];
+            /**
+             * @description Number of entries of the ledger that were checked.
+             * @example 1730
+             */
             entriesChecked: number;
         };
-        /**
-         * BadCursorError
-         * @description A cursor was changed, or belongs to another list.
-         */
+        /** @description A cursor was changed, or belongs to another list. */
         BadCursorError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -1647,10 +1969,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * BadSignatureError
-         * @description A webhook is forged, altered, or more than five minutes old.
-         */
+        /** @description A webhook is forged, altered, or more than five minutes old. */
         BadSignatureError: {
             /**
              * @description The kind of error; never changes.
@@ -1668,10 +1987,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * BodyTooLargeError
-         * @description A body over 1 MB.
-         */
+        /** @description A body over 1 MB. */
         BodyTooLargeError: {
             /**
              * @description The kind of error; never changes.
@@ -1689,10 +2005,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * BuildingResponse
-         * @description Repeat the request after ``Retry-After`` seconds.
-         */
+        /** @description Repeat the request after ``Retry-After`` seconds. */
         BuildingResponse: {
             /**
              * @description The zip is being built.
@@ -1700,11 +2013,8 @@ export interface components {
              */
             status: "building";
         };
-        /**
-         * BulkAssetRefusal
-         * @description The result for one file: it failed, and the others did not because of it.
-         */
-        BulkAssetRefusal: {
+        /** @description The result for one file; on failure, ``code`` and ``error`` say why. */
+        BulkAssetResult: {
             /**
              * @description The id that was sent.
              * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
@@ -1714,46 +2024,29 @@ export interface components {
              * @description Why it failed; it never changes.
              * @example NOT_FOUND
              */
-            code: components["schemas"]["ErrorCode"];
+            code?: components["schemas"]["ErrorCode"];
             /**
              * @description Why it failed, for users, in the language of `Accept-Language`.
              * @example We could not find this.
              */
-            error: string;
-            /**
-             * @description It failed for this file.
-             * @constant
-             */
-            ok: false;
-        };
-        /**
-         * BulkAssetResult
-         * @description The result for one file: it succeeded.
-         */
-        BulkAssetResult: {
-            /**
-             * @description The id that was sent.
-             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
-             */
-            assetId: string;
-            /**
-             * @description It succeeded for this file.
-             * @constant
-             */
+            error?: string;
+            /** @description Whether it succeeded for this file. */
+            ok: boolean;
+        } & ({
+            /** @constant */
             ok: true;
-        };
-        /**
-         * BulkAssetsResponse
-         * @description A result for each id.
-         */
+        } | {
+            code: string;
+            error: string;
+            /** @constant */
+            ok: false;
+        });
+        /** @description A result for each id. */
         BulkAssetsResponse: {
             /** @description The results, in the order of the ids. */
-            results: (components["schemas"]["BulkAssetResult"] | components["schemas"]["BulkAssetRefusal"])[];
+            results: components["schemas"]["BulkAssetResult"][];
         };
-        /**
-         * BulkOptionsRequest
-         * @description Many drafts that get the same options.
-         */
+        /** @description Many drafts that get the same options. */
         BulkOptionsRequest: {
             /**
              * @description Ids of the jobs. Each has its own result, in this order.
@@ -1765,51 +2058,29 @@ export interface components {
             /** @description A merge patch (RFC 7396) of the options: of `inputs.options` for captions, else of `inputs`. */
             optionsPartial: components["schemas"]["QuickInputsPatch"] | components["schemas"]["StoryInputsPatch"] | components["schemas"]["TrailerInputsPatch"] | components["schemas"]["PortraitsInputsPatch"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesInputsPatch"];
         };
-        /**
-         * BulkRefusal
-         * @description The result for one job: it failed, and the others did not because of it.
-         */
-        BulkRefusal: {
+        /** @description A result for each id. */
+        BulkResponse: {
+            /** @description The results, in the order of the ids. */
+            results: components["schemas"]["BulkResult"][];
+        };
+        /** @description The result for one job; on failure, ``code`` and ``error`` say why. */
+        BulkResult: {
             /**
              * @description Why it failed; it never changes.
              * @example NOT_FOUND
              */
-            code: components["schemas"]["ErrorCode"];
-            /**
-             * @description Why it failed, for users, in the language of `Accept-Language`.
-             * @example We could not find this.
-             */
-            error: string;
-            /**
-             * @description The id that was sent.
-             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
-             */
-            jobId: string;
-            /**
-             * @description It failed for this job.
-             * @constant
-             */
-            ok: false;
-        };
-        /**
-         * BulkResponse
-         * @description A result for each id.
-         */
-        BulkResponse: {
-            /** @description The results, in the order of the ids. */
-            results: (components["schemas"]["BulkResult"] | components["schemas"]["BulkRefusal"])[];
-        };
-        /**
-         * BulkResult
-         * @description The result for one job: it succeeded.
-         */
-        BulkResult: {
+            code?: components["schemas"]["ErrorCode"];
             /**
              * Format: uri
              * @description Signed link to the zip.
              * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
              */
             downloadUrl?: string;
+            /**
+             * @description Why it failed, for users, in the language of `Accept-Language`.
+             * @example We could not find this.
+             */
+            error?: string;
             /**
              * Format: date-time
              * @description When the link ends.
@@ -1821,11 +2092,8 @@ export interface components {
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
             jobId: string;
-            /**
-             * @description It succeeded for this job.
-             * @constant
-             */
-            ok: true;
+            /** @description Whether it succeeded for this job. */
+            ok: boolean;
             /**
              * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
              * @example canceled
@@ -1840,12 +2108,18 @@ export interface components {
              * @description State of the job, or of its zip: `building` or `ready`.
              * @example queued
              */
-            status: components["schemas"]["BulkStatus"];
-        };
-        /**
-         * BulkRetryRequest
-         * @description All jobs are retried with the same options.
-         */
+            status?: components["schemas"]["BulkStatus"];
+        } & ({
+            /** @constant */
+            ok: true;
+            status: string;
+        } | {
+            code: string;
+            error: string;
+            /** @constant */
+            ok: false;
+        });
+        /** @description All jobs are retried with the same options. */
         BulkRetryRequest: {
             /**
              * @description Ids of the jobs. Each has its own result, in this order.
@@ -1857,16 +2131,15 @@ export interface components {
             /** @description Make them with the same options. False requires `options`. Default: `true`. */
             keepOptions?: boolean;
             /** @description A merge patch of the options that a retry of this recipe may change. */
-            options?: components["schemas"]["QuickRetryOptions"] | components["schemas"]["StoryRetryOptions"] | components["schemas"]["TrailerRetryOptions"] | components["schemas"]["PortraitsRetryOptions"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesRetryOptions"] | null;
+            options?: components["schemas"]["QuickRetryOptions"] | components["schemas"]["StoryRetryOptions"] | components["schemas"]["TrailerRetryOptions"] | components["schemas"]["PortraitsRetryOptions"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesRetryOptions"];
         };
         /** @enum {string} */
         BulkStatus: "draft" | "queued" | "running" | "canceling" | "succeeded" | "partial" | "failed" | "canceled" | "building" | "ready";
         /** @enum {string} */
+        CallbackOutcome: "heard" | "known";
+        /** @enum {string} */
         CancelOutcome: "canceled" | "requested" | "already_final";
-        /**
-         * CancelResponse
-         * @description What canceling did.
-         */
+        /** @description What canceling did. */
         CancelResponse: {
             /**
              * @description `canceled`: the job has ended. `requested`: it ends as soon as its running tasks do. `already_final`: it had ended before.
@@ -1984,48 +2257,69 @@ export interface components {
              */
             recipe: "captions";
         };
-        /**
-         * ChangeAlbumRequest
-         * @description Omitted fields keep their values; ``coverOutputId: null`` removes the cover.
-         */
+        /** @description Omitted fields keep their values; ``coverOutputId: null`` removes the cover. */
         ChangeAlbumRequest: {
+            /**
+             * @description Id of a picture in the album to be its cover; null removes the cover.
+             * @example out_01JGTQ4M9R8W3Z5K7N2P6X0A01
+             */
             coverOutputId?: string | null;
-            name?: string | null;
+            /**
+             * @description The new name, on one line.
+             * @example Our wedding
+             */
+            name?: string;
         };
-        /**
-         * ChangeOutputRequest
-         * @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first.
-         */
+        /** @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first. */
         ChangeOutputRequest: {
+            /**
+             * @description The group to move it to; null takes it out.
+             * @example Ceremony
+             */
             group?: string | null;
-            position?: number | null;
-            selected?: boolean | null;
-            tags?: string[] | null;
+            /**
+             * @description Its place: the outputs are sorted by it, the lowest first.
+             * @example 1536
+             */
+            position?: number;
+            /** @description Whether the user selects it in this album. */
+            selected?: boolean;
+            /**
+             * @description All of its tags in this album.
+             * @example [
+             *       "print"
+             *     ]
+             */
+            tags?: string[];
         };
-        /**
-         * ClearDebtRequest
-         * @description Clears ``amount`` of the open debt; without ``amount``, all of it.
-         */
+        /** @description Clears ``amount`` of the open debt; without ``amount``, all of it. */
         ClearDebtRequest: {
-            amount?: number | null;
+            /**
+             * @description Credits of the debt to clear; without it, all of them.
+             * @example 3
+             */
+            amount?: number;
+            /**
+             * @description Why, for the ledger and for other operators.
+             * @example Apology for a failed trailer
+             */
             reason: string;
         };
-        /**
-         * CompleteRequest
-         * @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none.
-         */
+        /** @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none. */
         CompleteRequest: {
+            /**
+             * @description Id of the file.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             assetId: string;
-            etags?: components["schemas"]["PartEtag"][] | null;
+            /** @description The parts as the client sent them; without it, they are not compared. */
+            etags?: components["schemas"]["PartEtag"][];
         };
-        /** CompleteResponse */
         CompleteResponse: {
+            /** @description The file, which is `checking` until its check has ended. */
             asset: components["schemas"]["AssetResponse"];
         };
-        /**
-         * ConcurrentUpdateError
-         * @description Other requests kept changing the same data; repeating is safe (`Retry-After`).
-         */
+        /** @description Other requests kept changing the same data; repeating is safe (`Retry-After`). */
         ConcurrentUpdateError: {
             /**
              * @description The kind of error; never changes.
@@ -2044,7 +2338,6 @@ export interface components {
             requestId: string;
         };
         /**
-         * ConfirmRequest
          * @description Without ``draftJobId`` the inputs of the recipe are required; with it, they override those of
          *     the draft.
          */
@@ -2053,12 +2346,12 @@ export interface components {
              * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
              * @example ios-7d1f0c52
              */
-            deviceId?: string | null;
+            deviceId?: string;
             /**
              * @description The draft to confirm.
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
-            draftJobId?: string | null;
+            draftJobId?: string;
             /**
              * @description Genre of the film.
              * @example romance
@@ -2068,24 +2361,24 @@ export interface components {
              * @description Kind of job; decides its `inputs`.
              * @example story
              */
-            mode?: components["schemas"]["Recipe"] | null;
+            mode?: components["schemas"]["Recipe"];
             /** @description Photos of the people in the film, as ids of uploaded pictures. */
             photoAssetIds?: string[];
             /**
              * @description Place in the account's queue, 0 to 9: the larger, the sooner.
              * @example 5
              */
-            priority?: number | null;
+            priority?: number;
             /**
              * @description `quoteId` of `POST /api/jobs/quote`: the job then costs what was quoted.
              * @example eyJvZiI6IjQyIn0.5d1c
              */
-            quoteId?: string | null;
+            quoteId?: string;
             /**
              * @description Another name for `mode`.
              * @example story
              */
-            recipe?: components["schemas"]["Recipe"] | null;
+            recipe?: components["schemas"]["Recipe"];
             /** @description The user's own ending; required with `rewriteEnabled: true`. */
             rewrite?: components["schemas"]["Rewrite"] | null;
             /** @description Use the ending in `rewrite`, for a price. Default: `false`. */
@@ -2103,10 +2396,7 @@ export interface components {
              */
             stage?: components["schemas"]["Stage"];
         };
-        /**
-         * ConfirmResponse
-         * @description The queued job.
-         */
+        /** @description The queued job. */
         ConfirmResponse: {
             /**
              * @description What the account can spend afterwards, in credits.
@@ -2134,10 +2424,7 @@ export interface components {
              */
             templateId: string | null;
         };
-        /**
-         * ConflictError
-         * @description Not possible in the present state; no more specific code applies.
-         */
+        /** @description Not possible in the present state; no more specific code applies. */
         ConflictError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2155,10 +2442,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * ContentRejectedError
-         * @description The text is not allowed; `category` says why.
-         */
+        /** @description The text is not allowed; `category` says why. */
         ContentRejectedError: {
             /**
              * @description Why the text is not allowed.
@@ -2182,20 +2466,20 @@ export interface components {
              */
             requestId: string;
         };
-        /** CreateAlbumRequest */
         CreateAlbumRequest: {
+            /**
+             * @description Name of the album, on one line.
+             * @example Our wedding
+             */
             name: string;
         };
-        /**
-         * CreateJobsRequest
-         * @description A recipe with its inputs.
-         */
+        /** @description A recipe with its inputs. */
         CreateJobsRequest: {
             /**
              * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
              * @example ios-7d1f0c52
              */
-            deviceId?: string | null;
+            deviceId?: string;
             /**
              * @description Place in the account's queue, 0 to 9: the larger, the sooner. Default: `0`.
              * @example 5
@@ -2205,17 +2489,14 @@ export interface components {
              * @description `quoteId` of `POST /api/jobs/quote`: the job then costs what was quoted.
              * @example eyJvZiI6IjQyIn0.5d1c
              */
-            quoteId?: string | null;
+            quoteId?: string;
             /**
              * @description `draft` holds no credits; `queued` starts at once, and requires an Idempotency-Key.
              * @enum {string}
              */
             status: "draft" | "queued";
         } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
-        /**
-         * CreatedJob
-         * @description A job that was just created.
-         */
+        /** @description A job that was just created. */
         CreatedJob: {
             /**
              * @description Number of files that the job is made from.
@@ -2316,10 +2597,7 @@ export interface components {
              */
             templateId?: string;
         } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
-        /**
-         * CreditsDebtError
-         * @description The account owes credits of a refunded payment (`debt` in `GET /api/credits`); purchases, gifts and credits that return from jobs pay them first.
-         */
+        /** @description The account owes credits of a refunded payment (`debt` in `GET /api/credits`); purchases, gifts and credits that return from jobs pay them first. */
         CreditsDebtError: {
             /**
              * @description Credits that can be spent now.
@@ -2354,10 +2632,7 @@ export interface components {
             /** @description Up to two packs that cover the shortfall, the smallest first; the largest pack if none does. */
             suggestions: components["schemas"]["Suggestion"][];
         };
-        /**
-         * CreditsInsufficientError
-         * @description The balance does not cover the price; nothing has changed.
-         */
+        /** @description The balance does not cover the price; nothing has changed. */
         CreditsInsufficientError: {
             /**
              * @description Credits that can be spent now.
@@ -2392,37 +2667,79 @@ export interface components {
             /** @description Up to two packs that cover the shortfall, the smallest first; the largest pack if none does. */
             suggestions: components["schemas"]["Suggestion"][];
         };
-        /**
-         * DeadLetter
-         * @description ``outcome`` names what the message was about and what was ended: a task, an asset, …
-         */
+        /** @description Works with the test gateway only. */
+        CreditsPurchase: {
+            /**
+             * @description Credits to add; only with the test gateway.
+             * @example 50
+             */
+            amount: number;
+        };
+        /** @enum {string} */
+        Currency: "KRW" | "USD";
+        /** @description ``outcome`` names what the message was about and what was ended: a task, an asset, … */
         DeadLetter: {
+            /**
+             * @description The message, unchanged.
+             * @example {"jobId": "job_01JGTQ4M9R8W3Z5K7N2P6X0A00"}
+             */
             body: string;
+            /**
+             * Format: date-time
+             * @description When it was kept.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /**
+             * @description Id of the dead letter.
+             * @example 2026-01-05T09:00:00.000Z#7f0c4e8a-6a0d-4a1f-9b57-0d3c1e9a2b44
+             */
             id: string;
-            outcome: string;
+            /** @description What it was about and what was ended: a task, an archive or an upload (`asset`); nothing if the message was `unreadable` or the item that it names is `damaged`. */
+            outcome: components["schemas"]["DeadLetterOutcome"];
+            /**
+             * @description Name of the dead-letter queue that it came from.
+             * @example darkroom-StudioDeadLetters-1A2B3C
+             */
             queue: string;
         };
-        /** DeadLetterPage */
+        /** @enum {string} */
+        DeadLetterOutcome: "task" | "archive" | "asset" | "unreadable" | "damaged";
         DeadLetterPage: {
+            /** @description Dead letters, the latest first. */
             items: components["schemas"]["DeadLetter"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
         };
-        /**
-         * DescribeRequest
-         * @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder.
-         */
+        /** @enum {string} */
+        DecisionAction: "accept" | "refund";
+        /** @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder. */
         DescribeRequest: {
-            filename?: string | null;
+            /**
+             * @description The new name. Of a path, the last part is kept, at most 255 characters.
+             * @example beach.jpg
+             */
+            filename?: string;
+            /**
+             * @description The folder to move it to; null takes it out.
+             * @example Holidays
+             */
             folder?: string | null;
-            tags?: string[] | null;
+            /**
+             * @description All of its tags.
+             * @example [
+             *       "summer",
+             *       "beach"
+             *     ]
+             */
+            tags?: string[];
         };
         /** @enum {string} */
         DistanceMode: "close" | "medium" | "far";
-        /**
-         * DownloadResponse
-         * @description A link to a zip of the job's files, which exists as long as the job.
-         */
+        /** @description A link to a zip of the job's files, which exists as long as the job. */
         DownloadResponse: {
             /**
              * Format: uri
@@ -2438,18 +2755,14 @@ export interface components {
             expiresAt: string;
         };
         /** @enum {string} */
+        Effect: "bokeh" | "confetti" | "film_burn" | "grain" | "halation" | "light_leak" | "none" | "petals" | "rain" | "snow" | "venetian" | "vignette";
+        /** @enum {string} */
         Ending: "happy" | "bittersweet" | "open";
-        /**
-         * EntryType
-         * @enum {string}
-         */
+        /** @enum {string} */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
         /** @enum {string} */
         ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
-        /**
-         * FaceCheckUnavailableError
-         * @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`.
-         */
+        /** @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`. */
         FaceCheckUnavailableError: {
             /**
              * @description The file that the error is about.
@@ -2474,10 +2787,7 @@ export interface components {
         };
         /** @enum {string} */
         FailureCode: "BAD_RESULT" | "BAD_SOURCE" | "CANCELED" | "CONTENT_REJECTED" | "DEPENDENCY_FAILED" | "INTERNAL" | "ITEM_UNREADABLE" | "JOB_TIMEOUT" | "LEASE_EXPIRED" | "NO_AUDIO" | "NO_TEMPLATES" | "PROVIDER_CANCELED" | "PROVIDER_FAILED" | "PROVIDER_NOT_CONFIGURED" | "PROVIDER_QUOTA" | "PROVIDER_REFUSED" | "PROVIDER_TIMEOUT" | "PROVIDER_UNAVAILABLE" | "QUEUE_TIMEOUT" | "RESULT_EXPIRED" | "SOURCE_MISSING" | "UNDELIVERABLE" | "UNSUPPORTED_KIND" | "VALIDATION_FAILED";
-        /**
-         * FailureDetail
-         * @description Why something could not be made.
-         */
+        /** @description Why something could not be made. */
         FailureDetail: {
             /**
              * @description Why it could not be made; it never changes.
@@ -2490,10 +2800,7 @@ export interface components {
              */
             message: string;
         };
-        /**
-         * FieldProblem
-         * @description A problem with one field of the request.
-         */
+        /** @description A problem with one field of the request. */
         FieldProblem: {
             /**
              * @description What is wrong; never changes.
@@ -2514,17 +2821,29 @@ export interface components {
         };
         /** @enum {string} */
         FileKind: "image" | "video" | "audio";
-        /** FileToUpload */
         FileToUpload: {
+            /**
+             * @description Name of the file. Of a path, the last part is kept, at most 255 characters.
+             * @example first-date.jpg
+             */
             filename: string;
+            /**
+             * @description Media type that the client will send with the content. Empty if it is unknown: then the ending of the name decides, and `headers` of the response has the type to send.
+             * @example image/jpeg
+             */
             mimeType: string;
-            role?: string | null;
+            /**
+             * @description The intended use of the file: a hint, not stored.
+             * @example reference
+             */
+            role?: string;
+            /**
+             * @description Size of the file in bytes. The plan has limits for each kind (`GET /api/plans`).
+             * @example 3821904
+             */
             sizeBytes: number;
         };
-        /**
-         * FileTooLargeError
-         * @description Over the limit of its kind and the account's plan (`limit`, `plan`, `upgradeTo`).
-         */
+        /** @description Over the limit of its kind and the account's plan (`limit`, `plan`, `upgradeTo`). */
         FileTooLargeError: {
             /**
              * @description The kind of error; never changes.
@@ -2547,7 +2866,7 @@ export interface components {
              * @description The account's plan, if it is the plan that does not allow the size.
              * @example free
              */
-            plan?: string;
+            plan?: components["schemas"]["PlanName"];
             /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
@@ -2557,12 +2876,14 @@ export interface components {
              * @description The smallest plan that is large enough; null if none is.
              * @example standard
              */
-            upgradeTo: string | null;
+            upgradeTo: components["schemas"]["PlanName"] | null;
         };
-        /**
-         * ForbiddenError
-         * @description For operators only.
-         */
+        /** @description Many files; they are admitted together, or none is. */
+        FilesToUpload: {
+            /** @description The files, in any order. */
+            files: components["schemas"]["FileToUpload"][];
+        };
+        /** @description For operators only. */
         ForbiddenError: {
             /**
              * @description The kind of error; never changes.
@@ -2580,8 +2901,9 @@ export interface components {
              */
             requestId: string;
         };
+        /** @enum {string} */
+        Framing: "close" | "high_right" | "low_left" | "medium" | "tilted" | "wide";
         /**
-         * GatewayError
          * @description The body of errors of API Gateway, which stands before the functions: no or a bad token
          *     (401), a body over 10 MB (413), too many requests of all accounts together (429), a function
          *     that failed (500) or did not respond (503).
@@ -2593,16 +2915,13 @@ export interface components {
              */
             message: string;
         };
-        /**
-         * GenerateImageRequest
-         * @description What the pictures show, and how many are made.
-         */
+        /** @description What the pictures show, and how many are made. */
         GenerateImageRequest: {
             /**
              * @description Width to height of the pictures; 1:1 without it.
              * @example 3:4
              */
-            aspectRatio?: components["schemas"]["AspectRatio"] | null;
+            aspectRatio?: components["schemas"]["AspectRatio"];
             /**
              * @description Number of pictures, each for the price of one image.
              * @example 2
@@ -2617,17 +2936,14 @@ export interface components {
              * @description The same seed gives the same pictures.
              * @example 7
              */
-            seed?: number | null;
+            seed?: number;
             /**
              * @description Style of the pictures.
              * @example CINEMATIC
              */
-            style?: components["schemas"]["Style"] | null;
+            style?: components["schemas"]["Style"];
         };
-        /**
-         * Generation
-         * @description A task, with its result.
-         */
+        /** @description A task, with its result. */
         Generation: {
             /**
              * Format: date-time
@@ -2694,10 +3010,7 @@ export interface components {
              */
             url?: string;
         };
-        /**
-         * GenerationPage
-         * @description A page of the history of tasks.
-         */
+        /** @description A page of the history of tasks. */
         GenerationPage: {
             /** @description The tasks: newest job first, last task of a job first. */
             items: components["schemas"]["Generation"][];
@@ -2714,10 +3027,11 @@ export interface components {
         };
         /** @enum {string} */
         Genre: "romance" | "comedy" | "noir";
-        /**
-         * HasChildrenError
-         * @description Other jobs were made from it; `?cascade=true` deletes them too.
-         */
+        /** @enum {string} */
+        Grade: "autumn" | "candlelight" | "candy_pop" | "cold_blue" | "comic_bright" | "dusk_violet" | "faded_memory" | "golden_hour" | "high_contrast_bw" | "neon_party" | "rose_film" | "sepia_smoke" | "silver_noir" | "soft_pastel" | "sunny_retro" | "teal_shadow";
+        /** @enum {string} */
+        GrantSource: "purchase" | "bonus" | "refund" | "adjust";
+        /** @description Other jobs were made from it; `?cascade=true` deletes them too. */
         HasChildrenError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2735,16 +3049,19 @@ export interface components {
              */
             requestId: string;
         };
-        /** HealthResponse */
         HealthResponse: {
+            /**
+             * @description Name of the deployment.
+             * @example prod
+             */
             stage: string;
-            /** @constant */
+            /**
+             * @description The function runs.
+             * @constant
+             */
             status: "ok";
         };
-        /**
-         * IdempotencyKeyRequiredError
-         * @description The request could charge twice without an `Idempotency-Key`.
-         */
+        /** @description The request could charge twice without an `Idempotency-Key`. */
         IdempotencyKeyRequiredError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2762,10 +3079,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * IdempotencyMismatchError
-         * @description The key was used for another request.
-         */
+        /** @description The key was used for another request. */
         IdempotencyMismatchError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2887,10 +3201,7 @@ export interface components {
              */
             style?: components["schemas"]["Style"] | null;
         };
-        /**
-         * InProgressError
-         * @description The same request is still running.
-         */
+        /** @description The same request is still running. */
         InProgressError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2908,10 +3219,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * InternalError
-         * @description Darkroom failed; the log has the cause under `requestId`.
-         */
+        /** @description Darkroom failed; the log has the cause under `requestId`. */
         InternalError: {
             /**
              * @description The kind of error; never changes.
@@ -2929,10 +3237,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * InvalidTargetError
-         * @description The recipe cannot regenerate this target.
-         */
+        /** @description The job has no such target: `targets` lists its own. */
         InvalidTargetError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2960,10 +3265,7 @@ export interface components {
              */
             targets: components["schemas"]["RegenerationTargetBody"][];
         };
-        /**
-         * ItemUnreadableError
-         * @description The stored record is damaged: it is left out of lists and reported to operators; nothing else of the account is affected. A file can be deleted all the same.
-         */
+        /** @description The stored record is damaged: it is left out of lists and reported to operators; nothing else of the account is affected. A file can be deleted all the same. */
         ItemUnreadableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -2981,10 +3283,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * JobAction
-         * @description Something that can be done with the job now, whatever the balance is.
-         */
+        /** @description Something that can be done with the job now, whatever the balance is. */
         JobAction: {
             /**
              * @description The request: `confirm` is `POST /api/jobs/confirm` with the draft, `delete` is `DELETE /api/jobs/{jobId}`, `download` is `GET /api/jobs/{jobId}/download`; the others are `POST /api/jobs/{jobId}/…` of this name. A job from which others were made is not listed with `delete`: it needs `cascade`.
@@ -3014,10 +3313,7 @@ export interface components {
         };
         /** @enum {string} */
         JobActionName: "confirm" | "cancel" | "retry" | "regenerate" | "rerun" | "share" | "download" | "delete";
-        /**
-         * JobAsset
-         * @description A file that the job is made from.
-         */
+        /** @description A file that the job is made from. */
         JobAsset: {
             /**
              * @description Id of the file.
@@ -3035,10 +3331,7 @@ export interface components {
              */
             kind: components["schemas"]["FileKind"];
         };
-        /**
-         * JobEvent
-         * @description The data of one server-sent event, `job`.
-         */
+        /** @description The data of one server-sent event, `job`. */
         JobEvent: {
             /**
              * @description Id of the job.
@@ -3059,10 +3352,7 @@ export interface components {
              */
             updatedAt: string;
         };
-        /**
-         * JobIdsRequest
-         * @description Many jobs at once.
-         */
+        /** @description Many jobs at once. */
         JobIdsRequest: {
             /**
              * @description Ids of the jobs. Each has its own result, in this order.
@@ -3072,10 +3362,7 @@ export interface components {
              */
             jobIds: string[];
         };
-        /**
-         * JobNotDraftError
-         * @description Another request has already confirmed the job.
-         */
+        /** @description Another request has already confirmed the job. */
         JobNotDraftError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3093,10 +3380,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * JobNotFinalError
-         * @description The job has not ended (delete, rerun, share, download).
-         */
+        /** @description The job has not ended (delete, rerun, share, download). */
         JobNotFinalError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3114,10 +3398,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * JobPage
-         * @description A page of jobs.
-         */
+        /** @description A page of jobs. */
         JobPage: {
             /** @description The jobs, in the requested order. */
             items: components["schemas"]["JobSummary"][];
@@ -3127,10 +3408,7 @@ export interface components {
              */
             nextCursor: string | null;
         };
-        /**
-         * JobProgress
-         * @description How far the job is, by its tasks.
-         */
+        /** @description How far the job is, by its tasks. */
         JobProgress: {
             /**
              * @description Tasks that succeeded.
@@ -3153,10 +3431,7 @@ export interface components {
              */
             total: number;
         };
-        /**
-         * JobReceipt
-         * @description ``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded.
-         */
+        /** @description ``used`` and ``refunded`` are 0 while the job runs; afterwards reserved = used + refunded. */
         JobReceipt: {
             /**
              * @description A sentence for users about `reason`, in the language of `Accept-Language`.
@@ -3188,10 +3463,7 @@ export interface components {
              */
             used: number;
         };
-        /**
-         * JobResponse
-         * @description A job with everything about it.
-         */
+        /** @description A job with everything about it. */
         JobResponse: {
             /** @description What can be done with the job now. */
             actions: components["schemas"]["JobAction"][];
@@ -3298,13 +3570,9 @@ export interface components {
             /** @description What has happened so far, in order. */
             timeline: components["schemas"]["TimelineEntry"][];
         } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
-        /**
-         * JobStatus
-         * @enum {string}
-         */
+        /** @enum {string} */
         JobStatus: "draft" | "queued" | "running" | "canceling" | "succeeded" | "partial" | "failed" | "canceled";
         /**
-         * JobSummary
          * @description A job without its actions, tasks, outputs and timeline.
          *
          *     Of a damaged job, what cannot be read is empty: its `recipe` or `inputs`, for example.
@@ -3407,10 +3675,7 @@ export interface components {
              */
             templateId?: string;
         } & (components["schemas"]["QuickJob"] | components["schemas"]["StoryJob"] | components["schemas"]["TrailerJob"] | components["schemas"]["PortraitsJob"] | components["schemas"]["CaptionsJob"] | components["schemas"]["ImagesJob"]);
-        /**
-         * JobUnreadableError
-         * @description The job was damaged and ended, and its inputs are lost: it can have no children.
-         */
+        /** @description The job was damaged and ended, and its inputs are lost: it can have no children. */
         JobUnreadableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3428,18 +3693,12 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * JobsResponse
-         * @description The created jobs.
-         */
+        /** @description The created jobs. */
         JobsResponse: {
             /** @description One job, or one for each file of captions. */
             jobs: components["schemas"]["CreatedJob"][];
         };
-        /**
-         * Label
-         * @description A text for users in English and Korean.
-         */
+        /** @description A text for users in English and Korean. */
         Label: {
             /**
              * @description In English.
@@ -3452,15 +3711,21 @@ export interface components {
              */
             ko: string;
         };
-        /** LatestJob */
         LatestJob: {
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             jobId: string;
-            status: string;
+            /**
+             * @description State of the job.
+             * @example running
+             */
+            status: components["schemas"]["JobStatus"];
         };
-        /**
-         * LedgerUnsoundError
-         * @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators).
-         */
+        /** @enum {string} */
+        Law: "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L7" | "L8";
+        /** @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators). */
         LedgerUnsoundError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3480,10 +3745,9 @@ export interface components {
         };
         /** @enum {string} */
         Mode: "quick" | "story" | "trailer";
-        /**
-         * MultipleFacesError
-         * @description A reference photo must show exactly one person; `faces` is the number found.
-         */
+        /** @enum {string} */
+        Motion: "drift" | "handheld" | "pan_left" | "pan_right" | "pull_out" | "push_in" | "tilt_down" | "tilt_up";
+        /** @description A reference photo must show exactly one person; `faces` is the number found. */
         MultipleFacesError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3506,10 +3770,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NoDebtError
-         * @description The account owes nothing (operators).
-         */
+        /** @description The account owes nothing (operators). */
         NoDebtError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3527,10 +3788,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NoFaceError
-         * @description A reference photo must show exactly one person; `faces` is 0.
-         */
+        /** @description A reference photo must show exactly one person; `faces` is 0. */
         NoFaceError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3553,10 +3811,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NoOutputsError
-         * @description The job has no files to download.
-         */
+        /** @description The job has no files to download. */
         NoOutputsError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3574,10 +3829,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NoTemplatesError
-         * @description No template for the combination.
-         */
+        /** @description No template for the combination. */
         NoTemplatesError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3595,10 +3847,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NotFoundError
-         * @description Missing, or another account's.
-         */
+        /** @description Missing, or another account's. */
         NotFoundError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3616,10 +3865,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NotRegenerableError
-         * @description The job has no result to regenerate from, or none of that kind.
-         */
+        /** @description The job has no result to regenerate from, or none of that kind. */
         NotRegenerableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3637,10 +3883,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NotResolvableError
-         * @description The purchase does not wait for an operator's decision (operators).
-         */
+        /** @description The purchase does not wait for an operator's decision (operators). */
         NotResolvableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3658,10 +3901,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * NotRetryableError
-         * @description The job did not fail, it is a draft (also a canceled one), or what is missing was refused for its content or input.
-         */
+        /** @description The job did not fail, it is a draft (also a canceled one), or what is missing was refused for its content or input. */
         NotRetryableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -3679,21 +3919,9 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * OpenUploadRequest
-         * @description Either one file by the top-level fields, or many in ``files``.
-         */
-        OpenUploadRequest: {
-            filename?: string | null;
-            files?: components["schemas"]["FileToUpload"][] | null;
-            mimeType?: string | null;
-            role?: string | null;
-            sizeBytes?: number | null;
-        };
-        /**
-         * OutputDetail
-         * @description An output, as its owner sees it.
-         */
+        /** @description Either one file by the top-level fields, or many in ``files``. */
+        OpenUploadRequest: components["schemas"]["FileToUpload"] | components["schemas"]["FilesToUpload"];
+        /** @description An output, as its owner sees it. */
         OutputDetail: {
             /**
              * Format: uri
@@ -3788,10 +4016,7 @@ export interface components {
              */
             width?: number;
         };
-        /**
-         * OutputFile
-         * @description The part of an output that its owner and the visitors of a public link both see.
-         */
+        /** @description The part of an output that its owner and the visitors of a public link both see. */
         OutputFile: {
             /**
              * Format: uri
@@ -3878,35 +4103,69 @@ export interface components {
         };
         /** @enum {string} */
         OutputType: "image" | "clip" | "film" | "srt" | "vtt" | "txt" | "json" | "transcript" | "audio" | "thumbnail";
-        /**
-         * Pack
-         * @description ``price`` and ``currency`` apply unless a purchase names another currency.
-         */
+        /** @description ``price`` and ``currency`` apply unless a purchase names another currency. */
         Pack: {
+            /**
+             * @description Credits that the pack adds.
+             * @example 10
+             */
             credits: number;
-            currency: string;
-            name: string;
+            /**
+             * @description Currency as its ISO 4217 code.
+             * @example USD
+             */
+            currency: components["schemas"]["Currency"];
+            /** @description What its credits are enough for. */
+            for: components["schemas"]["Label"];
+            /**
+             * @description Name of the pack.
+             * @example Starter
+             */
+            name: components["schemas"]["PackName"];
+            /**
+             * @description Price in the main unit of `currency`.
+             * @example 3.99
+             */
             price: string;
+            /** @description Its price in each currency it is sold in. */
             prices: components["schemas"]["Price"][];
         };
-        /** PartEtag */
+        /** @enum {string} */
+        PackName: "Starter" | "Value" | "Pro";
+        PackPurchase: {
+            /** @description Currency to pay in (ISO 4217); without it, that of `GET /api/pricing`. */
+            currency?: components["schemas"]["Currency"];
+            /** @description Name of the pack to buy. */
+            pack: components["schemas"]["PackName"];
+        };
         PartEtag: {
+            /**
+             * @description The header `ETag` of the response to its PUT.
+             * @example "9b2cf535f27731c974343645a3985328"
+             */
             etag: string;
+            /**
+             * @description Number of the part, from 1.
+             * @example 1
+             */
             partNumber: number;
         };
-        /**
-         * PatchAccountRequest
-         * @description ``frozen: true`` requires a ``reason``. A frozen account cannot spend credits.
-         */
+        /** @description ``frozen: true`` requires a ``reason``. A frozen account cannot spend credits. */
         PatchAccountRequest: {
-            frozen?: boolean | null;
-            plan?: string | null;
-            reason?: string | null;
+            /** @description Whether the account's credits cannot be spent for now. */
+            frozen?: boolean;
+            /**
+             * @description The plan whose limits apply from now on.
+             * @example basic
+             */
+            plan?: components["schemas"]["PlanName"];
+            /**
+             * @description Why the account is frozen; required with `frozen: true`.
+             * @example Charge disputed
+             */
+            reason?: string;
         };
-        /**
-         * PatchJobRequest
-         * @description ``inputs`` is a merge patch; its fields may also be sent at the top level.
-         */
+        /** @description ``inputs`` is a merge patch; its fields may also be sent at the top level. */
         PatchJobRequest: {
             /**
              * @description The album that gets each picture as soon as it is made.
@@ -4005,15 +4264,15 @@ export interface components {
              */
             totalImages?: number;
         };
-        /** PaymentEventResponse */
+        /** @enum {string} */
+        PaymentEventOutcome: "handled" | "repeated" | "ignored";
         PaymentEventResponse: {
-            /** @enum {string} */
-            outcome: "handled" | "repeated" | "ignored";
+            /** @description `handled`; `repeated`: it had been handled before; `ignored`: it is about nothing of ours. */
+            outcome: components["schemas"]["PaymentEventOutcome"];
         };
-        /**
-         * PaymentUnavailableError
-         * @description The payment gateway did not respond; repeating is safe.
-         */
+        /** @enum {string} */
+        PaymentGateway: "test" | "stripe";
+        /** @description The payment gateway did not respond; repeating is safe. */
         PaymentUnavailableError: {
             /**
              * @description The kind of error; never changes.
@@ -4031,10 +4290,20 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * PlanLimitError
-         * @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null).
-         */
+        Plan: {
+            /** @description What an account on the plan may use. */
+            limits: components["schemas"]["PlanLimitsResponse"];
+            /** @description Its name for users. */
+            name: components["schemas"]["Label"];
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PlanName"];
+            /** @description Its price in each currency; empty if it is not sold here. */
+            prices: components["schemas"]["PlanPrice"][];
+        };
+        /** @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
         PlanLimitError: {
             /**
              * @description The kind of error; never changes.
@@ -4061,7 +4330,7 @@ export interface components {
              * @description The account's plan.
              * @example free
              */
-            plan: string;
+            plan: components["schemas"]["PlanName"];
             /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
@@ -4071,12 +4340,67 @@ export interface components {
              * @description The smallest plan that is large enough; null if none is.
              * @example standard
              */
-            upgradeTo: string | null;
+            upgradeTo: components["schemas"]["PlanName"] | null;
             /**
              * @description What is in use: bytes or files.
              * @example 999000000
              */
             used: number;
+        };
+        PlanLimitsResponse: {
+            /**
+             * @description Bytes of one recording.
+             * @example 2000000000
+             */
+            audioFileBytes: number;
+            /**
+             * @description Tasks in progress at the same time.
+             * @example 5
+             */
+            concurrentTasks: number;
+            /**
+             * @description Files in upload at the same time.
+             * @example 50
+             */
+            concurrentUploads: number;
+            /**
+             * @description Bytes of one picture.
+             * @example 10000000
+             */
+            imageFileBytes: number;
+            /**
+             * @description Bytes of all files together, with those being uploaded.
+             * @example 10000000000
+             */
+            storageBytes: number;
+            /**
+             * @description Bytes of one video.
+             * @example 2000000000
+             */
+            videoFileBytes: number;
+        };
+        PlanList: {
+            /** @description Plans, from the smallest to the largest. */
+            items: components["schemas"]["Plan"][];
+        };
+        /** @enum {string} */
+        PlanName: "free" | "basic" | "standard" | "professional";
+        PlanPrice: {
+            /**
+             * @description In the currency's main unit.
+             * @example 9.99
+             */
+            amount: string;
+            /**
+             * @description Currency as its ISO 4217 code.
+             * @example USD
+             */
+            currency: components["schemas"]["Currency"];
+            /**
+             * @description What the price is for.
+             * @constant
+             */
+            interval: "month";
         };
         /** @enum {string} */
         PortraitMode: "single" | "batch";
@@ -4198,10 +4522,7 @@ export interface components {
              */
             seed?: number | null;
         };
-        /**
-         * PreconditionFailedError
-         * @description The draft has changed since it was read (`If-Match`).
-         */
+        /** @description The draft has changed since it was read (`If-Match`). */
         PreconditionFailedError: {
             /**
              * @description The kind of error; never changes.
@@ -4219,94 +4540,227 @@ export interface components {
              */
             requestId: string;
         };
-        /** Price */
         Price: {
+            /**
+             * @description In the currency's main unit.
+             * @example 3.99
+             */
             amount: string;
-            currency: string;
+            /**
+             * @description Currency as its ISO 4217 code.
+             * @example USD
+             */
+            currency: components["schemas"]["Currency"];
         };
-        /**
-         * PriceNote
-         * @description A rule for the price of jobs, as a sentence for users in English and Korean.
-         */
+        /** @description A rule for the price of jobs, as a sentence for users in English and Korean. */
         PriceNote: {
-            code: string;
+            /** @description Which rule it is. */
+            code: components["schemas"]["PriceNoteCode"];
+            /**
+             * @description In English.
+             * @example A retry costs the rest of the price.
+             */
             en: string;
+            /**
+             * @description In Korean.
+             * @example 재시도는 나머지만 청구됩니다.
+             */
             ko: string;
         };
-        /** PricingResponse */
+        /** @enum {string} */
+        PriceNoteCode: "USED_IN_PROPORTION" | "CANCELED_MINIMUM" | "RETRY_REST";
         PricingResponse: {
+            /** @description Costs in credits: of one job (`quick`, `story`, `trailer`, `film`), of one picture, text or voice (`portrait`, `image`, `script`, `voice`), of each started minute (`captionsPerMinute`, and `translationPerMinute` for each language), of a rewritten ending and of a regeneration. */
             costs: {
-                [key: string]: number;
+                /**
+                 * @description Cost of `captionsPerMinute` in credits.
+                 * @example 1
+                 */
+                captionsPerMinute: number;
+                /**
+                 * @description Cost of `film` in credits.
+                 * @example 2
+                 */
+                film: number;
+                /**
+                 * @description Cost of `image` in credits.
+                 * @example 1
+                 */
+                image: number;
+                /**
+                 * @description Cost of `portrait` in credits.
+                 * @example 1
+                 */
+                portrait: number;
+                /**
+                 * @description Cost of `quick` in credits.
+                 * @example 0
+                 */
+                quick: number;
+                /**
+                 * @description Cost of `regenerate` in credits.
+                 * @example 1
+                 */
+                regenerate: number;
+                /**
+                 * @description Cost of `rewrite` in credits.
+                 * @example 1
+                 */
+                rewrite: number;
+                /**
+                 * @description Cost of `script` in credits.
+                 * @example 1
+                 */
+                script: number;
+                /**
+                 * @description Cost of `story` in credits.
+                 * @example 2
+                 */
+                story: number;
+                /**
+                 * @description Cost of `trailer` in credits.
+                 * @example 5
+                 */
+                trailer: number;
+                /**
+                 * @description Cost of `translationPerMinute` in credits.
+                 * @example 1
+                 */
+                translationPerMinute: number;
+                /**
+                 * @description Cost of `voice` in credits.
+                 * @example 1
+                 */
+                voice: number;
             };
+            /**
+             * @description Who takes the payment: `test` adds credits without money.
+             * @example stripe
+             */
+            gateway: components["schemas"]["PaymentGateway"];
+            /** @description The rules by which jobs are charged. */
             notes: components["schemas"]["PriceNote"][];
+            /** @description Packs of credits, the smallest first. */
             packs: components["schemas"]["Pack"][];
         };
-        /**
-         * ProviderCallbackResponse
-         * @description ``heard``: the task will be polled; ``known``: the callback changes nothing.
-         */
+        /** @description ``heard``: the task will be polled; ``known``: the callback changes nothing. */
         ProviderCallbackResponse: {
-            /** @enum {string} */
-            outcome: "heard" | "known";
+            /** @description Whether the task will be polled because of it; with `known`, nothing changes. */
+            outcome: components["schemas"]["CallbackOutcome"];
         };
-        /**
-         * PurchaseDecision
-         * @description ``outcome`` is the gateway's reason if it did not make the refund.
-         */
+        /** @description ``outcome`` is the gateway's reason if it did not make the refund. */
         PurchaseDecision: {
-            /** @enum {string} */
-            action: "accept" | "refund";
+            /** @description `accept` added credits for the payment, `refund` returned it. */
+            action: components["schemas"]["DecisionAction"];
+            /**
+             * Format: date-time
+             * @description When it was decided.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             at: string;
+            /**
+             * @description Id of the operator's account.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
             by: string;
+            /**
+             * @description With `accept`: credits that the payment bought.
+             * @example 10
+             */
             credits?: number;
+            /**
+             * @description With `refund`: why the gateway refused it; the purchase then awaits a new decision.
+             * @example charge_disputed
+             */
             outcome?: string;
+            /**
+             * @description The operator's reason.
+             * @example Paid in another currency
+             */
             reason: string;
         };
-        /** PurchasePage */
         PurchasePage: {
+            /** @description All purchases, newest first. */
             items: components["schemas"]["PurchaseRecord"][];
+            /**
+             * @description Null: all purchases are on one page.
+             * @example null
+             */
             nextCursor: string | null;
         };
         /**
-         * PurchaseRecord
          * @description ``message`` explains to the user that a purchase failed or was refunded, or that another
          *     amount was paid. ``creditsReversed`` is what a refund or dispute took back.
          */
         PurchaseRecord: {
+            /**
+             * Format: date-time
+             * @description When the purchase was started.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /**
+             * @description Credits that it adds.
+             * @example 10
+             */
             credits: number;
+            /**
+             * @description Credits that refunds and disputes took back; absent if none.
+             * @example 10
+             */
             creditsReversed?: number;
-            gateway: string;
+            /**
+             * @description Who takes the payment: `test` adds credits without money.
+             * @example stripe
+             */
+            gateway: components["schemas"]["PaymentGateway"];
+            /**
+             * @description A sentence for the user, in the language of `Accept-Language`; absent if all went as usual.
+             * @example The payment was not completed. No credits were added.
+             */
             message?: string;
+            /**
+             * @description Name of the pack at that time, which may no longer be sold; absent if a number of credits was bought.
+             * @example Starter
+             */
             pack?: string;
+            /**
+             * @description Id of the purchase.
+             * @example pur_01JGTQ4M9R8W3Z5K7N2P6X0E00
+             */
             purchaseId: string;
-            /** @enum {string} */
-            status: "pending" | "settled" | "failed" | "mismatched" | "refunding" | "refunded";
+            /** @description `pending`: not paid yet. `settled`: its credits were added. `failed`: it can no longer be paid. `mismatched`: another amount was paid, and an operator decides. `refunding`, `refunded`: such a payment is being returned, or was. */
+            status: components["schemas"]["PurchaseStatus"];
         };
-        /**
-         * PurchaseRequest
-         * @description Exactly one of ``pack`` and ``amount``; ``amount`` works with the test gateway only.
-         */
-        PurchaseRequest: {
-            amount?: number | null;
-            currency?: string | null;
-            pack?: string | null;
-        };
-        /**
-         * PurchaseResponse
-         * @description ``balance`` if the credits were added at once; ``checkoutUrl`` if payment is still due.
-         */
+        /** @description Exactly one of ``pack`` and ``amount``; ``amount`` works with the test gateway only. */
+        PurchaseRequest: components["schemas"]["PackPurchase"] | components["schemas"]["CreditsPurchase"];
+        /** @description ``balance`` if the credits were added at once; ``checkoutUrl`` if payment is still due. */
         PurchaseResponse: {
+            /**
+             * @description The balance with the new credits; absent while payment is due.
+             * @example 60
+             */
             balance?: number;
+            /**
+             * Format: uri
+             * @description The page where the user pays; absent if nothing is to be paid any more.
+             * @example https://checkout.stripe.com/c/pay/cs_test_a1b2c3d4
+             */
             checkoutUrl?: string;
+            /**
+             * @description Credits that it adds.
+             * @example 10
+             */
             credits: number;
+            /**
+             * @description Id of the purchase.
+             * @example pur_01JGTQ4M9R8W3Z5K7N2P6X0E00
+             */
             purchaseId: string;
-            status: string;
+            /** @description `pending`: not paid yet. `settled`: its credits were added. `failed`: it can no longer be paid. `mismatched`: another amount was paid, and an operator decides. `refunding`, `refunded`: such a payment is being returned, or was. */
+            status: components["schemas"]["PurchaseStatus"];
         };
-        /**
-         * PurchaseStatus
-         * @enum {string}
-         */
+        /** @enum {string} */
         PurchaseStatus: "pending" | "settled" | "failed" | "mismatched" | "refunding" | "refunded";
         QuickInputs: {
             /**
@@ -4390,10 +4844,7 @@ export interface components {
             /** @description The look. */
             sliders?: components["schemas"]["SlidersPatch"] | null;
         };
-        /**
-         * QuoteExpiredError
-         * @description The quote is older than 15 minutes.
-         */
+        /** @description The quote is older than 15 minutes. */
         QuoteExpiredError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4411,10 +4862,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * QuoteMismatchError
-         * @description The quote is for other inputs.
-         */
+        /** @description The quote is for other inputs. */
         QuoteMismatchError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4449,10 +4897,7 @@ export interface components {
             /** @description Not with the other way to say what is quoted. */
             draftJobId?: null;
         } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
-        /**
-         * QuotePart
-         * @description A part of the price.
-         */
+        /** @description A part of the price. */
         QuotePart: {
             /**
              * @description Its price, in credits.
@@ -4465,21 +4910,15 @@ export interface components {
              */
             name: string;
         };
-        /**
-         * QuoteRequest
-         * @description Either a draft, or a recipe with its inputs.
-         */
+        /** @description Either a draft, or a recipe with its inputs. */
         QuoteRequest: {
             /**
              * @description The device's own id, chosen by the client. Until the account has a template variant for a combination of mode, stage and genre, it gets that of its device.
              * @example ios-7d1f0c52
              */
-            deviceId?: string | null;
+            deviceId?: string;
         } & (components["schemas"]["QuoteOfDraft"] | components["schemas"]["QuoteOfInputs"]);
-        /**
-         * QuoteResponse
-         * @description A price that holds for 15 minutes.
-         */
+        /** @description A price that holds for 15 minutes. */
         QuoteResponse: {
             /**
              * @description What the account can spend now, in credits.
@@ -4512,10 +4951,7 @@ export interface components {
             /** @description Whether the balance covers the price. */
             sufficient: boolean;
         };
-        /**
-         * RateLimitedError
-         * @description Too many requests; repeat after `Retry-After`.
-         */
+        /** @description Too many requests; repeat after `Retry-After`. */
         RateLimitedError: {
             /**
              * @description The kind of error; never changes.
@@ -4533,23 +4969,34 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * RebuildResponse
-         * @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled.
-         */
+        /** @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled. */
         RebuildResponse: {
+            /**
+             * @description Credits that can be spent.
+             * @example 18
+             */
             balance: number;
+            /**
+             * @description Credits owed because a refunded payment's had been spent. While it is above 0, none can be spent; credits that come in pay it first.
+             * @example 0
+             */
             debt: number;
+            /**
+             * @description Credits reserved for unfinished jobs.
+             * @example 2
+             */
             held: number;
+            /** @description Ended jobs whose reserved credits were still open. */
             settledJobs: string[];
+            /**
+             * @description Number of the newest entry in the ledger.
+             * @example 12
+             */
             version: number;
         };
         /** @enum {string} */
         ReceiptNote: "NO_SPEECH";
-        /**
-         * ReceiptPart
-         * @description A part of the price; it pays for outputs of its own.
-         */
+        /** @description A part of the price; it pays for outputs of its own. */
         ReceiptPart: {
             /**
              * @description Price of the part, in credits.
@@ -4574,10 +5021,7 @@ export interface components {
         };
         /** @enum {string} */
         Recipe: "quick" | "story" | "trailer" | "portraits" | "captions" | "images";
-        /**
-         * RecipeLimits
-         * @description How much a job may have.
-         */
+        /** @description How much a job may have. */
         RecipeLimits: {
             /**
              * @description Most files of one request for captions.
@@ -4622,10 +5066,7 @@ export interface components {
              */
             totalImages: number;
         };
-        /**
-         * RecipesResponse
-         * @description Everything that can be chosen for a job. Labels are by code, in the order to show them.
-         */
+        /** @description Everything that can be chosen for a job. Labels are by code, in the order to show them. */
         RecipesResponse: {
             /**
              * @description Aspect ratios of pictures.
@@ -4761,25 +5202,35 @@ export interface components {
              */
             targetLanguages: components["schemas"]["TargetLanguage"][];
         };
-        /** RedriveRequest */
         RedriveRequest: {
+            /** @description Ids of dead letters. */
             ids: string[];
         };
-        /** RedriveResponse */
         RedriveResponse: {
+            /** @description One result for each id, in their order. */
             results: components["schemas"]["RedriveResult"][];
         };
-        /** RedriveResult */
+        /** @description The result for one dead letter; on failure, ``code`` and ``error`` say why. */
         RedriveResult: {
-            code?: string;
+            /**
+             * @description Why it failed; it never changes.
+             * @example NOT_FOUND
+             */
+            code?: components["schemas"]["ErrorCode"];
+            /**
+             * @description Why it failed, for users, in the language of `Accept-Language`.
+             * @example We could not find this.
+             */
             error?: string;
+            /**
+             * @description The id as it was sent.
+             * @example 2026-01-05T09:00:00.000Z#7f0c4e8a
+             */
             id: string;
+            /** @description Whether it was sent to its queue again. */
             ok: boolean;
         };
-        /**
-         * ReferencePhotoMissingError
-         * @description Some `roles` have no active reference photo among those given, or one was withdrawn.
-         */
+        /** @description Some `roles` have no active reference photo among those given, or one was withdrawn. */
         ReferencePhotoMissingError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -4806,18 +5257,33 @@ export interface components {
              */
             roles: string[];
         };
-        /** ReferencePhotoPage */
         ReferencePhotoPage: {
+            /** @description Active photos, by role and newest first in each role. */
             items: components["schemas"]["ReferencePhotoResponse"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
         };
-        /**
-         * ReferencePhotoResponse
-         * @description A picture of one person. Inactive ones are kept for the jobs that were made from them.
-         */
+        /** @description A picture of one person. Inactive ones are kept for the jobs that were made from them. */
         ReferencePhotoResponse: {
+            /**
+             * @description Id of the picture it was registered from.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             assetId: string;
+            /**
+             * Format: date-time
+             * @description When it was registered.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /**
+             * Format: uri
+             * @description Signed link to the clean copy of the picture.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
             downloadUrl: string;
             /**
              * Format: date-time
@@ -4825,8 +5291,17 @@ export interface components {
              * @example 2026-01-05T09:15:00.000Z
              */
             expiresAt: string;
+            /** @description Whether new portraits can be made from it. */
             isActive: boolean;
+            /**
+             * @description Id of the reference photo.
+             * @example ref_01JGTQ4M9R8W3Z5K7N2P6X0D00
+             */
             referencePhotoId: string;
+            /**
+             * @description Who the person is in the pictures to be made. `GET /api/recipes` has labels for the usual ones; any other is as good.
+             * @example bride
+             */
             role: string;
             /**
              * Format: uri
@@ -4835,31 +5310,27 @@ export interface components {
              */
             thumbnailUrl?: string;
         };
-        /**
-         * RegenerateRequest
-         * @description What is made again.
-         */
+        /** @enum {string} */
+        ReferenceType: "signup" | "purchase" | "job" | "adjustment" | "grant";
+        /** @description What is made again. */
         RegenerateRequest: {
             /**
              * @description Number of the clip or scene, from 1.
              * @example 2
              */
-            clipNo?: number | null;
+            clipNo?: number;
             /**
              * @description Key of the image.
              * @example img_01
              */
-            key?: string | null;
+            key?: string;
             /**
              * @description Kind of output: `story_clip` and `trailer_scene` need `clipNo`, `image` needs `key`.
              * @example story_clip
              */
             target: components["schemas"]["RegenerationTarget"];
         };
-        /**
-         * RegenerateResponse
-         * @description The queued child job.
-         */
+        /** @description The queued child job. */
         RegenerateResponse: {
             /**
              * @description What the account can spend afterwards, in credits.
@@ -4884,10 +5355,7 @@ export interface components {
         };
         /** @enum {string} */
         RegenerationTarget: "story_clip" | "rewrite_only" | "trailer_scene" | "image";
-        /**
-         * RegenerationTargetBody
-         * @description What can be made again: a body of `POST /api/jobs/{jobId}/regenerate`.
-         */
+        /** @description What can be made again: a body of `POST /api/jobs/{jobId}/regenerate`. */
         RegenerationTargetBody: {
             /**
              * @description Number of the clip or scene, from 1.
@@ -4905,31 +5373,44 @@ export interface components {
              */
             target: string;
         };
-        /** RegisterRequest */
         RegisterRequest: {
+            /**
+             * @description Id of a checked picture with exactly one face.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             assetId: string;
+            /**
+             * @description Who the person is in the pictures to be made. `GET /api/recipes` has labels for the usual ones; any other is as good.
+             * @example bride
+             */
             role: string;
         };
-        /**
-         * ResolvePurchaseRequest
-         * @description ``accept`` adds ``credits`` for the payment; ``refund`` returns the money.
-         */
+        /** @description ``accept`` adds ``credits`` for the payment; ``refund`` returns the money. */
         ResolvePurchaseRequest: {
+            /**
+             * @description Id of the purchase's account.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
             accountId: string;
-            /** @enum {string} */
-            action: "accept" | "refund";
-            credits?: number | null;
+            /** @description What to do with the payment. */
+            action: components["schemas"]["DecisionAction"];
+            /**
+             * @description Credits that the payment buys; required with `accept`, and only then.
+             * @example 10
+             */
+            credits?: number;
+            /**
+             * @description Why, for other operators.
+             * @example Paid in another currency
+             */
             reason: string;
         };
-        /**
-         * RetryRequest
-         * @description How the missing outputs are made.
-         */
+        /** @description How the missing outputs are made. */
         RetryRequest: {
             /** @description Make them with the same options. False requires `options`. Default: `true`. */
             keepOptions?: boolean;
             /** @description A merge patch of the options that a retry of this recipe may change. */
-            options?: components["schemas"]["QuickRetryOptions"] | components["schemas"]["StoryRetryOptions"] | components["schemas"]["TrailerRetryOptions"] | components["schemas"]["PortraitsRetryOptions"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesRetryOptions"] | null;
+            options?: components["schemas"]["QuickRetryOptions"] | components["schemas"]["StoryRetryOptions"] | components["schemas"]["TrailerRetryOptions"] | components["schemas"]["PortraitsRetryOptions"] | components["schemas"]["CaptionOptionsPatch"] | components["schemas"]["ImagesRetryOptions"];
         };
         /** @description The user's own ending. */
         Rewrite: {
@@ -4967,58 +5448,90 @@ export interface components {
              */
             rawText?: string;
         };
-        /** SceneLook */
+        /** @description How a scene is drawn. Other providers than the built-in studio get it in words. */
         SceneLook: {
-            effect: string;
-            framing: string;
-            grade: string;
-            motion: string;
+            /** @description What falls or shines; or `none`. */
+            effect: components["schemas"]["Effect"];
+            /** @description Where the person is in the picture. */
+            framing: components["schemas"]["Framing"];
+            /** @description Colors of the scene. */
+            grade: components["schemas"]["Grade"];
+            /** @description How the camera moves. */
+            motion: components["schemas"]["Motion"];
         };
-        /**
-         * SelectRequest
-         * @description Which job's output is selected.
-         */
+        /** @description Which job's output is selected. */
         SelectRequest: {
             /**
              * @description The job that inherited the output; without it, the one that made it.
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
-            jobId?: string | null;
+            jobId?: string;
         };
-        /**
-         * ShareRequest
-         * @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted.
-         */
+        /** @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted. */
         ShareRequest: {
-            expiresInDays?: number | null;
+            /**
+             * @description Days that the link works; without it, until it is revoked.
+             * @example 30
+             */
+            expiresInDays?: number;
         };
-        /** ShareResponse */
         ShareResponse: {
+            /**
+             * Format: date-time
+             * @description When it stops working; absent if it does not.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt?: string;
+            /**
+             * @description The secret in the link, for `GET /api/shares/{token}`.
+             * @example CzBVep_E6Q4zWH2ix-wRNluApcrvFDleg6jN8hc8YYY
+             */
             token: string;
+            /**
+             * Format: uri
+             * @description The link to give away.
+             * @example https://app.example.com/s/CzBVep_E6Q4zWH2ix-wRNluApcrvFDleg6jN8hc8YYY
+             */
             url: string;
         };
-        /** SharedJob */
         SharedJob: {
+            /**
+             * Format: date-time
+             * @description When the job was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /** @description The job's outputs, in the order of the job. */
             outputs: components["schemas"]["OutputFile"][];
-            recipe: string;
+            /**
+             * @description The recipe that made them.
+             * @example story
+             */
+            recipe: components["schemas"]["Recipe"];
         };
         /** @enum {string} */
         ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT";
-        /** SignPartsRequest */
         SignPartsRequest: {
+            /**
+             * @description Numbers of the parts to get links for.
+             * @example [
+             *       2,
+             *       3
+             *     ]
+             */
             partNumbers: number[];
         };
-        /** SignPartsResponse */
         SignPartsResponse: {
+            /**
+             * Format: date-time
+             * @description When the links expire; `/urls` makes new ones.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt: string;
+            /** @description A link for each of the `partNumbers`. */
             uploadUrls: components["schemas"]["UploadUrl"][];
         };
-        /**
-         * SliderLimits
-         * @description The numbers of a slider.
-         */
+        /** @description The numbers of a slider. */
         SliderLimits: {
             /**
              * @description The lowest.
@@ -5092,10 +5605,7 @@ export interface components {
              */
             warmth?: number | null;
         };
-        /**
-         * Sort
-         * @enum {string}
-         */
+        /** @enum {string} */
         Sort: "newest" | "oldest" | "duration" | "failedFirst";
         /** @enum {string} */
         SourceLanguage: "auto" | "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
@@ -5417,10 +5927,7 @@ export interface components {
             /** @description The look. */
             sliders?: components["schemas"]["SlidersPatch"] | null;
         };
-        /**
-         * StreamTicketResponse
-         * @description Opens `GET /api/jobs/stream` and no other route.
-         */
+        /** @description Opens `GET /api/jobs/stream` and no other route. */
         StreamTicketResponse: {
             /**
              * Format: date-time
@@ -5436,10 +5943,7 @@ export interface components {
         };
         /** @enum {string} */
         Style: "CLASSIC" | "MODERN" | "VINTAGE" | "ROMANTIC" | "CINEMATIC";
-        /**
-         * Suggestion
-         * @description A pack that covers the shortfall.
-         */
+        /** @description A pack that covers the shortfall. */
         Suggestion: {
             /**
              * @description The credits in the pack.
@@ -5450,14 +5954,11 @@ export interface components {
              * @description The name of the pack.
              * @example Starter
              */
-            pack: string;
+            pack: components["schemas"]["PackName"];
         };
         /** @enum {string} */
         TargetLanguage: "en" | "ko" | "ja" | "zh" | "zh-TW" | "es" | "fr" | "de" | "it" | "pt" | "nl" | "sv" | "da" | "no" | "fi" | "pl" | "cs" | "ro" | "uk" | "ru" | "tr" | "ar" | "he" | "hi" | "id" | "ms" | "th" | "vi";
-        /**
-         * TaskDetail
-         * @description One step of a job.
-         */
+        /** @description One step of a job. */
         TaskDetail: {
             /**
              * @description Attempts begun.
@@ -5503,33 +6004,57 @@ export interface components {
         TaskKind: "keyframe" | "clip" | "film" | "portrait" | "transcribe" | "translate" | "captions" | "extract" | "merge" | "picture";
         /** @enum {string} */
         TaskStatus: "blocked" | "ready" | "running" | "waiting" | "succeeded" | "failed" | "skipped" | "canceled";
-        /** Template */
+        /** @description One of the variants of a story for a mode, stage and genre. */
         Template: {
+            /** @description The words that end the film. */
             ending: components["schemas"]["Label"];
-            genre: string;
+            /** @description Genre of the story. */
+            genre: components["schemas"]["Genre"];
+            /** @description The words that open the film. */
             hook: components["schemas"]["Label"];
-            mode: string;
+            /**
+             * @description The kind of film that uses the template.
+             * @example story
+             */
+            mode: components["schemas"]["Mode"];
+            /** @description The scenes in their order. */
             scenes: components["schemas"]["TemplateScene"][];
-            stage: string;
+            /** @description How far the relationship is. */
+            stage: components["schemas"]["Stage"];
+            /**
+             * @description Id of the template.
+             * @example story-spark-romance-1
+             */
             templateId: string;
+            /** @description Title of the story. */
             title: components["schemas"]["Label"];
+            /**
+             * @description Number of the variant within its combination, from 1.
+             * @example 1
+             */
             variant: number;
         };
-        /** TemplatePage */
         TemplatePage: {
+            /** @description Templates, by id. */
             items: components["schemas"]["Template"][];
+            /**
+             * @description Null: all templates are on one page.
+             * @example null
+             */
             nextCursor: string | null;
         };
-        /** TemplateScene */
         TemplateScene: {
+            /** @description The words on the scene. */
             caption: components["schemas"]["Label"];
+            /** @description How the scene is drawn. */
             look: components["schemas"]["SceneLook"];
+            /**
+             * @description What the picture shows, in English.
+             * @example Medium shot of the person in the reference photo in a bright shop aisle.
+             */
             prompt: string;
         };
-        /**
-         * TimelineEntry
-         * @description A step in the life of a job.
-         */
+        /** @description A step in the life of a job. */
         TimelineEntry: {
             /**
              * Format: date-time
@@ -5545,10 +6070,7 @@ export interface components {
         };
         /** @enum {string} */
         TimelineName: "created" | "queued" | "running" | "done";
-        /**
-         * TooManyChildrenError
-         * @description The job has 500 child jobs that still exist.
-         */
+        /** @description The job has 500 child jobs that still exist. */
         TooManyChildrenError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -5645,28 +6167,70 @@ export interface components {
             /** @description The look. */
             sliders?: components["schemas"]["SlidersPatch"] | null;
         };
-        /** Transaction */
+        /** @description An entry of the ledger. Entries never change. */
         Transaction: {
+            /**
+             * @description Change of the balance in credits.
+             * @example -2
+             */
             amount: number;
+            /**
+             * @description Balance after it, in credits.
+             * @example 16
+             */
             balanceAfter: number;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             createdAt: string;
+            /**
+             * @description A short text in English, or an operator's reason.
+             * @example Reserved for a job
+             */
             description: string;
+            /**
+             * @description Reserved credits after it.
+             * @example 2
+             */
             heldAfter: number;
+            /**
+             * @description Change of the reserved credits.
+             * @example 2
+             */
             heldChange: number;
+            /**
+             * @description What caused it; a cause happens once.
+             * @example deduct#job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             id: string;
+            /**
+             * @description Id of the job, purchase, grant or adjustment; for the bonus, of the account.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
             referenceId: string;
-            referenceType: string;
-            type: string;
+            /**
+             * @description What `referenceId` names.
+             * @example job
+             */
+            referenceType: components["schemas"]["ReferenceType"];
+            /**
+             * @description What happened: credits were bought, given as a bonus, reserved for a job (`DEDUCT`), returned from it (`REFUND`) or used by it (`SETTLE`); they expired, were taken back with their payment or restored (`REVERSAL`), or changed by an operator (`ADJUST`).
+             * @example DEDUCT
+             */
+            type: components["schemas"]["EntryType"];
         };
-        /** TransactionPage */
         TransactionPage: {
+            /** @description Entries of the ledger, newest first. */
             items: components["schemas"]["Transaction"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
         };
-        /**
-         * UnauthorizedError
-         * @description The token is not for this service, or too old.
-         */
+        /** @description The token is not for this service, or too old. */
         UnauthorizedError: {
             /**
              * @description The kind of error; never changes.
@@ -5684,10 +6248,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UnavailableError
-         * @description A dependency did not respond; repeating is safe (`Retry-After`).
-         */
+        /** @description A dependency did not respond; repeating is safe (`Retry-After`). */
         UnavailableError: {
             /**
              * @description The kind of error; never changes.
@@ -5705,10 +6266,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UnprocessableError
-         * @description The request is well-formed but cannot be processed; only where no other code fits.
-         */
+        /** @description The request is well-formed but cannot be processed; only where no other code fits. */
         UnprocessableError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -5726,10 +6284,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UnsupportedTypeError
-         * @description This kind of file is not accepted.
-         */
+        /** @description This kind of file is not accepted. */
         UnsupportedTypeError: {
             /**
              * @description The kind of error; never changes.
@@ -5749,10 +6304,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UploadClosedError
-         * @description The upload is over.
-         */
+        /** @description The upload is over. */
         UploadClosedError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -5770,10 +6322,7 @@ export interface components {
              */
             requestId: string;
         };
-        /**
-         * UploadIncompleteError
-         * @description The file has not arrived: send its `missingParts`.
-         */
+        /** @description The file has not arrived: send its `missingParts`. */
         UploadIncompleteError: {
             /**
              * @description The file that the error is about.
@@ -5804,44 +6353,79 @@ export interface components {
              */
             requestId: string;
         };
-        /** UploadResponse */
         UploadResponse: {
+            /**
+             * @description Id of the file.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             assetId: string;
+            /**
+             * @description Bytes of each part but the last, which has the rest.
+             * @example 16777216
+             */
             partSize: number;
+            /** @description The parts that have arrived, by number. */
             parts: components["schemas"]["ArrivedPart"][];
-            status: string;
+            /** @description `uploading`: the content has not arrived. `checking`: it is being checked. `uploaded`: it can be used. `failed`: it cannot, and `errorCode` says why. */
+            status: components["schemas"]["AssetStatus"];
         };
         /**
-         * UploadSession
          * @description PUT each part to its URL with these headers before ``expiresAt``. Each part has ``partSize``
          *     bytes, the last one the rest. ``/urls`` returns the links of further parts.
          */
         UploadSession: {
+            /**
+             * @description Id of the file.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             assetId: string;
+            /**
+             * Format: date-time
+             * @description When the links expire; `/urls` makes new ones.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt: string;
+            /**
+             * @description Headers to send with each PUT; the links are signed for them.
+             * @example {
+             *       "Content-Type": "image/jpeg"
+             *     }
+             */
             headers: {
                 [key: string]: string;
             };
+            /**
+             * @description Bytes of each part but the last, which has the rest.
+             * @example 16777216
+             */
             partSize: number;
+            /**
+             * @description Where the content waits for its check; of no use without a link.
+             * @example quarantine/k3v9/ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
             storageKey: string;
+            /** @description Links for the first parts, at least one; `/urls` returns those of other parts. */
             uploadUrls: components["schemas"]["UploadUrl"][];
         };
-        /**
-         * UploadSessions
-         * @description In the order of ``files``.
-         */
+        /** @description In the order of ``files``. */
         UploadSessions: {
+            /** @description One session for each of the `files`. */
             sessions: components["schemas"]["UploadSession"][];
         };
-        /** UploadUrl */
         UploadUrl: {
+            /**
+             * @description Number of the part, from 1.
+             * @example 1
+             */
             partNumber: number;
+            /**
+             * Format: uri
+             * @description Signed link to PUT the part to, with the `headers` of the session.
+             * @example https://media.example.com/quarantine/4f1c?partNumber=1&X-Amz-Signature=5d1c
+             */
             url: string;
         };
-        /**
-         * ValidationFailedError
-         * @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels.
-         */
+        /** @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels. */
         ValidationFailedError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -5861,24 +6445,61 @@ export interface components {
              */
             requestId: string;
         };
-        /** WalletGrant */
+        /**
+         * @description Credits that were added together. Those that expire first are spent first, and bonuses
+         *     before purchases.
+         */
         WalletGrant: {
+            /**
+             * Format: date-time
+             * @description When the rest expires; absent if it does not.
+             * @example 2026-01-05T09:00:00.000Z
+             */
             expiresAt?: string;
+            /**
+             * @description Id of the grant within the wallet.
+             * @example bonus#signup
+             */
             grantId: string;
+            /**
+             * @description Credits of the grant that are left.
+             * @example 3
+             */
             remaining: number;
-            source: string;
+            /**
+             * @description Why they were added: bought, the welcome bonus, returned from a job after their grant had expired, or given by an operator.
+             * @example bonus
+             */
+            source: components["schemas"]["GrantSource"];
         };
         /**
-         * WalletResponse
          * @description ``debt`` is what the account owes after a payment was refunded; until it is paid, no credits
          *     can be spent.
          */
         WalletResponse: {
+            /**
+             * @description Credits that can be spent.
+             * @example 18
+             */
             balance: number;
+            /**
+             * @description Credits owed because a refunded payment's had been spent. While it is above 0, none can be spent; credits that come in pay it first.
+             * @example 0
+             */
             debt: number;
+            /** @description The grants that the balance consists of. */
             grants: components["schemas"]["WalletGrant"][];
+            /**
+             * @description Credits reserved for unfinished jobs.
+             * @example 2
+             */
             held: number;
+            /**
+             * @description Cursor of `GET /api/credits/transactions` for older entries; null if none.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
             nextCursor: string | null;
+            /** @description The newest entries of the ledger, newest first. */
             transactions: components["schemas"]["Transaction"][];
         };
     };
@@ -6048,7 +6669,7 @@ export interface components {
         "Content-Disposition": string;
         /**
          * @description The version of this API: that of `info.version`. Only responses of API Gateway itself lack it.
-         * @example 1.0.0
+         * @example 0.1.0
          */
         "Darkroom-Version": string;
         /**
@@ -6102,10 +6723,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The account: the `sub` of its tokens.
-                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
-                 */
+                /** @description Id of the account: its token's `sub`. */
                 accountId: string;
             };
             cookie?: never;
@@ -6151,10 +6769,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The account: the `sub` of its tokens.
-                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
-                 */
+                /** @description Id of the account: its token's `sub`. */
                 accountId: string;
             };
             cookie?: never;
@@ -6211,10 +6826,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The account: the `sub` of its tokens.
-                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
-                 */
+                /** @description Id of the account: its token's `sub`. */
                 accountId: string;
             };
             cookie?: never;
@@ -6282,10 +6894,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The account: the `sub` of its tokens.
-                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
-                 */
+                /** @description Id of the account: its token's `sub`. */
                 accountId: string;
             };
             cookie?: never;
@@ -6348,10 +6957,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The account: the `sub` of its tokens.
-                 * @example 5b0e0b4e-7a0b-4c8e-9a53-6a1d2c7f1f10
-                 */
+                /** @description Id of the account: its token's `sub`. */
                 accountId: string;
             };
             cookie?: never;
@@ -6391,6 +6997,7 @@ export interface operations {
     auditAccounts: {
         parameters: {
             query?: {
+                /** @description Id of the only account to check; without it, all are. */
                 account?: string;
             };
             header?: {
@@ -6426,9 +7033,9 @@ export interface operations {
     listDeadLetters: {
         parameters: {
             query?: {
-                /** @description The `nextCursor` of the page before; without it, the first page. */
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
                 cursor?: string;
-                /** @description The most items in a page. */
+                /** @description Most items on a page. */
                 limit?: number;
             };
             header?: {
@@ -6502,11 +7109,13 @@ export interface operations {
     listAllPurchases: {
         parameters: {
             query?: {
+                /** @description Only purchases in this state. */
                 status?: components["schemas"]["PurchaseStatus"];
+                /** @description Only purchases of the account with this id. */
                 account?: string;
-                /** @description The `nextCursor` of the page before; without it, the first page. */
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
                 cursor?: string;
-                /** @description The most items in a page. */
+                /** @description Most items on a page. */
                 limit?: number;
             };
             header?: {
@@ -6555,10 +7164,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The purchase.
-                 * @example pur_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the purchase. */
                 purchaseId: string;
             };
             cookie?: never;
@@ -6623,9 +7229,9 @@ export interface operations {
     listAlbums: {
         parameters: {
             query?: {
-                /** @description The `nextCursor` of the page before; without it, the first page. */
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
                 cursor?: string;
-                /** @description The most items in a page. */
+                /** @description Most items on a page. */
                 limit?: number;
             };
             header?: {
@@ -6715,9 +7321,9 @@ export interface operations {
     getAlbum: {
         parameters: {
             query?: {
-                /** @description The `nextCursor` of the page before; without it, the first page. */
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
                 cursor?: string;
-                /** @description The most items in a page. */
+                /** @description Most items on a page. */
                 limit?: number;
             };
             header?: {
@@ -6728,10 +7334,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The album.
-                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the album. */
                 albumId: string;
             };
             cookie?: never;
@@ -6767,10 +7370,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The album.
-                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the album. */
                 albumId: string;
             };
             cookie?: never;
@@ -6805,10 +7405,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The album.
-                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the album. */
                 albumId: string;
             };
             cookie?: never;
@@ -6849,10 +7446,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The album.
-                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the album. */
                 albumId: string;
             };
             cookie?: never;
@@ -6903,15 +7497,9 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The album.
-                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the album. */
                 albumId: string;
-                /**
-                 * @description The output.
-                 * @example out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1
-                 */
+                /** @description Id of the output. */
                 outputId: string;
             };
             cookie?: never;
@@ -6946,15 +7534,9 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The album.
-                 * @example alb_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the album. */
                 albumId: string;
-                /**
-                 * @description The output.
-                 * @example out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1
-                 */
+                /** @description Id of the output. */
                 outputId: string;
             };
             cookie?: never;
@@ -6987,14 +7569,19 @@ export interface operations {
     listAssets: {
         parameters: {
             query?: {
-                status?: "uploading" | "checking" | "uploaded" | "failed";
-                kind?: "image" | "video" | "audio";
+                /** @description Only files in this state. */
+                status?: components["schemas"]["AssetStatus"];
+                /** @description Only files of this kind. */
+                kind?: components["schemas"]["AssetKind"];
+                /** @description Beginnings of words in name and tags, or a whole id. */
                 search?: string;
+                /** @description Only files with this tag, in any case. */
                 tag?: string;
-                sort?: "newest" | "oldest" | "name" | "duration";
-                /** @description The `nextCursor` of the page before; without it, the first page. */
+                /** @description `duration` lists the longest first, and pictures last. */
+                sort?: components["schemas"]["AssetSort"];
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
                 cursor?: string;
-                /** @description The most items in a page. */
+                /** @description Most items on a page. */
                 limit?: number;
             };
             header?: {
@@ -7157,10 +7744,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The file.
-                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the file. */
                 assetId: string;
             };
             cookie?: never;
@@ -7195,10 +7779,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The file.
-                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the file. */
                 assetId: string;
             };
             cookie?: never;
@@ -7243,10 +7824,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The file.
-                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the file. */
                 assetId: string;
             };
             cookie?: never;
@@ -7394,10 +7972,11 @@ export interface operations {
     listTransactions: {
         parameters: {
             query?: {
-                /** @description The `nextCursor` of the page before; without it, the first page. */
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
                 cursor?: string;
-                /** @description The most items in a page. */
+                /** @description Most items on a page. */
                 limit?: number;
+                /** @description Only entries of this type. */
                 type?: components["schemas"]["EntryType"];
             };
             header?: {
@@ -8671,10 +9250,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The job.
-                 * @example job_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -8727,10 +9303,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The job.
-                 * @example job_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the job. */
                 jobId: string;
             };
             cookie?: never;
@@ -8791,6 +9364,36 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listPlans: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanList"];
+                };
+            };
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -8889,10 +9492,11 @@ export interface operations {
     listReferencePhotos: {
         parameters: {
             query?: {
+                /** @description Only photos in this role. */
                 role?: string;
-                /** @description The `nextCursor` of the page before; without it, the first page. */
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
                 cursor?: string;
-                /** @description The most items in a page. */
+                /** @description Most items on a page. */
                 limit?: number;
             };
             header?: {
@@ -9009,10 +9613,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The reference photo.
-                 * @example ref_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the reference photo. */
                 referencePhotoId: string;
             };
             cookie?: never;
@@ -9049,7 +9650,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /** @description The secret of the link: the last part of its URL. */
+                /** @description The secret at the end of the shared link. */
                 token: string;
             };
             cookie?: never;
@@ -9077,9 +9678,12 @@ export interface operations {
     listTemplates: {
         parameters: {
             query?: {
-                mode?: string;
-                stage?: string;
-                genre?: string;
+                /** @description Only templates of this recipe. */
+                mode?: components["schemas"]["Mode"];
+                /** @description Only templates of this stage. */
+                stage?: components["schemas"]["Stage"];
+                /** @description Only templates of this genre. */
+                genre?: components["schemas"]["Genre"];
             };
             header?: {
                 /**
@@ -9251,10 +9855,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The file.
-                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the file. */
                 assetId: string;
             };
             cookie?: never;
@@ -9289,10 +9890,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The file.
-                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the file. */
                 assetId: string;
             };
             cookie?: never;
@@ -9337,10 +9935,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
-                /**
-                 * @description The file.
-                 * @example ast_01KE6P4YM0DW25PDBDE1K4KS00
-                 */
+                /** @description Id of the file. */
                 assetId: string;
             };
             cookie?: never;
@@ -9451,9 +10046,13 @@ export interface operations {
     receiveProviderCallback: {
         parameters: {
             query: {
+                /** @description Id of the job. */
                 job: string;
+                /** @description Key of the task. */
                 key: string;
+                /** @description Number of the attempt, from 1. */
                 attempt: number;
+                /** @description The secret of the attempt. */
                 nonce: string;
             };
             header?: {
@@ -9464,6 +10063,7 @@ export interface operations {
                 "Accept-Language"?: components["parameters"]["Accept-Language"];
             };
             path: {
+                /** @description Name of the provider. */
                 provider: string;
             };
             cookie?: never;

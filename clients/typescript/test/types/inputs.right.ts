@@ -87,6 +87,6 @@ void ((job: Job) => job.timeline.find(({ name }) => name === "queued")?.at);
 void ((event: Schemas["JobEvent"]): number => event.progress.percent);
 void ((done: Schemas["CancelResponse"]) => done.outcome === "already_final");
 void ((body: Schemas["BulkResponse"]) =>
-  body.results.map((each) => (each.ok ? each.status : each.code)));
+  body.results.map((each): string => (each.ok ? each.status : each.error)));
 void ((all: Schemas["RecipesResponse"]): string => all.stages.spark.ko + all.sliders.pace.en);
 void ((all: Schemas["RecipesResponse"], code: Schemas["Style"]) => all.styles[code].en);

@@ -95,7 +95,7 @@ void ((job: Job) => job.tasks.some(({ kind }) => kind === "render"));
 void ((job: Job) => job.outputs.some(({ type }) => type === "video"));
 // @ts-expect-error: an unknown code
 void ((job: Job) => job.receipt.reason === "NO_LUCK");
-// @ts-expect-error: a success has no code
-void ((body: Schemas["BulkResponse"]) => body.results.map((each) => each.ok && each.code));
+// @ts-expect-error: a success has no sentence
+void ((each: Schemas["BulkResult"]): string => (each.ok ? each.error : each.code));
 // @ts-expect-error: no label for it
 void ((all: Schemas["RecipesResponse"]) => all.genres.horror);

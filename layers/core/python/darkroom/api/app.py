@@ -14,8 +14,8 @@ from darkroom.bootstrap.composition import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
 
 TITLE = "Darkroom"
-VERSION = "1.0.0"
-"""The version of the API: a breaking change is a new major version."""
+VERSION = "0.1.0"
+"""The version of the product and of its API: a breaking change is a new major version."""
 VERSION_HEADER = "Darkroom-Version"
 IS_HEAD = "darkroom.is_head"
 """The key in the scope that marks a HEAD request, which routes receive as GET."""

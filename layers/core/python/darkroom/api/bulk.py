@@ -15,8 +15,7 @@ from darkroom.views.base import ResponseBody
 
 logger = Logger()
 Result = TypeVar("Result", bound=ResponseBody)
-Refusal = TypeVar("Refusal", bound=ResponseBody)
-Refused = Callable[[str, str, str], Refusal]
+Refused = Callable[[str, str, str], Result]
 """The result of an item that failed, by its id, the code and the message of the error."""
 
 
@@ -24,17 +23,17 @@ def results_for_each(
     ids: Iterable[str],
     one: Callable[[str], Result],
     *,
-    refused: Refused[Refusal],
+    refused: Refused[Result],
     knows: Callable[[str], bool],
     language: str,
-) -> list[Result | Refusal]:
+) -> list[Result]:
     """One result for each id, in the order of the ids.
 
     ``knows`` says whether a text has the form of such an id; others are reported as not found. An
     exception of ``one`` becomes the result of its item, so earlier results are not lost.
     """
 
-    def result(each: str) -> Result | Refusal:
+    def result(each: str) -> Result:
         outcome = _attempt(each, one) if knows(each) else "NOT_FOUND"
         if isinstance(outcome, str):
             return refused(each, outcome, message_for(outcome, language))

@@ -94,8 +94,7 @@ def respond_once(
 def _may_succeed_later(content: ResponseBody) -> bool:
     """Whether an item of a bulk request failed on our side. A repeat with the same key then does
     what is missing, and finds the other items done."""
-    results = getattr(content, "results", ())
-    return any(getattr(result, "code", None) in _SERVER_FAULTS for result in results)
+    return any(result.code in _SERVER_FAULTS for result in getattr(content, "results", ()))
 
 
 def _store(key: str, *, hashed: str, lock_id: str, response: StoredResponse, now: datetime) -> None:

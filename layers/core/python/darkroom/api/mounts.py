@@ -68,6 +68,7 @@ SELF_CHECKED_PATHS = frozenset({"/api/jobs/stream"})
 PUBLIC_PATHS = frozenset(
     {
         "/api/health",
+        "/api/plans",
         "/api/pricing",
         "/api/recipes",
         "/api/shares/{token}",

@@ -22,6 +22,50 @@ JobIdInPath = Annotated[
     str,
     Path(alias="jobId", description="Id of the job.", examples=["job_01JGTQ4M9R8W3Z5K7N2P6X0A00"]),
 ]
+AlbumIdInPath = Annotated[
+    str,
+    Path(
+        alias="albumId", description="Id of the album.", examples=["alb_01JGTQ4M9R8W3Z5K7N2P6X0C00"]
+    ),
+]
+AssetIdInPath = Annotated[
+    str,
+    Path(
+        alias="assetId", description="Id of the file.", examples=["ast_01JGTQ4M9R8W3Z5K7N2P6X0B00"]
+    ),
+]
+ReferencePhotoIdInPath = Annotated[
+    str,
+    Path(
+        alias="referencePhotoId",
+        description="Id of the reference photo.",
+        examples=["ref_01JGTQ4M9R8W3Z5K7N2P6X0D00"],
+    ),
+]
+AccountIdInPath = Annotated[
+    str,
+    Path(
+        alias="accountId",
+        description="Id of the account: its token's `sub`.",
+        examples=["4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90"],
+    ),
+]
+PurchaseIdInPath = Annotated[
+    str,
+    Path(
+        alias="purchaseId",
+        max_length=100,
+        description="Id of the purchase.",
+        examples=["pur_01JGTQ4M9R8W3Z5K7N2P6X0E00"],
+    ),
+]
+ShareTokenInPath = Annotated[
+    str,
+    Path(
+        description="The secret at the end of the shared link.",
+        examples=["CzBVep_E6Q4zWH2ix-wRNluApcrvFDleg6jN8hc8YYY"],
+    ),
+]
 OutputIdInPath = Annotated[
     str,
     Path(

@@ -133,7 +133,7 @@ def studio_app_from_env() -> App:
 
 @cache
 def generate_app_from_env() -> App:
-    """The App of the worker for cloud providers, which makes nothing but small pictures itself."""
+    """The App of the worker for cloud providers, which itself makes small pictures only."""
     from darkroom.studio.local_previews import LocalPreviews
 
     return build_app(Settings.from_env(), previews=LocalPreviews())

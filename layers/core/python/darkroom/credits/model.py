@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import count, pairwise
+from typing import Literal
 
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict, InvalidInput, PaymentRequired
 from darkroom.kernel.limits import (
@@ -28,6 +29,11 @@ from darkroom.kernel.limits import (
 )
 from darkroom.kernel.problems import problem
 
+GrantSource = Literal["purchase", "bonus", "refund", "adjust"]
+"""Why credits were added: bought, the welcome bonus, credits of a job that came back after their
+grant had expired, or given by an operator."""
+ReferenceType = Literal["signup", "purchase", "job", "adjustment", "grant"]
+"""What an entry of the ledger refers to by its id."""
 PURCHASE_PRIORITY = 50
 BONUS_PRIORITY = 10
 
@@ -48,8 +54,7 @@ class Grant:
     """Credits that were added together, and how many of them remain."""
 
     grant_id: str
-    source: str
-    """``purchase``, ``bonus``, ``refund`` or ``adjust``."""
+    source: GrantSource
     remaining: int
     priority: int
     created_at: datetime
@@ -148,7 +153,7 @@ class Reason:
     """Why credits move. The cause is the key that makes the change happen once."""
 
     cause: str
-    reference_type: str
+    reference_type: ReferenceType
     reference_id: str
     description: str
 

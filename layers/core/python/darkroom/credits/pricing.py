@@ -19,7 +19,7 @@ rounded down.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +39,8 @@ class Pack:
     credits: int
     prices: Mapping[str, Decimal]
     """Currency (ISO 4217) → amount in major units."""
+    use: Mapping[str, str] = field(default_factory=dict)
+    """What its credits are enough for, by language."""
 
 
 def packs() -> tuple[Pack, ...]:
@@ -47,9 +49,19 @@ def packs() -> tuple[Pack, ...]:
             name=pack["name"],
             credits=pack["credits"],
             prices={currency: Decimal(price) for currency, price in pack["prices"].items()},
+            use=pack["for"],
         )
         for pack in catalog.read("packs.json")["packs"]
     )
+
+
+def pack_names() -> list[str]:
+    return [pack.name for pack in packs()]
+
+
+def currencies() -> list[str]:
+    """All currencies that a pack is sold in (ISO 4217)."""
+    return sorted({currency for pack in packs() for currency in pack.prices})
 
 
 def costs() -> Mapping[str, int]:
@@ -131,7 +143,7 @@ def get_pack(name: str) -> Pack:
             return pack
     raise InvalidInput(
         "unknown pack",
-        fields=[problem("pack", "NOT_ALLOWED", allowed=[pack.name for pack in packs()])],
+        fields=[problem("pack", "NOT_ALLOWED", allowed=pack_names())],
     )
 
 

@@ -30,6 +30,7 @@ from darkroom.jobs.items import (
 )
 from darkroom.jobs.model import (
     Failure,
+    FileKind,
     InputFile,
     InputFiles,
     Job,
@@ -242,6 +243,9 @@ def _inputs(item: JobItem, beside: InputsItem | None) -> Mapping[str, Any]:
     return _object(beside.inputs if beside is not None else None)
 
 
+_KIND_OF_LETTER: Mapping[str, FileKind] = {"i": "image", "v": "video", "a": "audio"}
+
+
 def _files(text: str | None) -> InputFiles | None:
     if text is None:
         return None
@@ -251,7 +255,7 @@ def _files(text: str | None) -> InputFiles | None:
 
 def _file(row: list[Any]) -> InputFile:
     filename, letter, duration_ms, asset_id = [*row, None, None][:4]
-    kind = {"i": "image", "v": "video", "a": "audio"}[letter]
+    kind = _KIND_OF_LETTER[letter]
     return checked(
         InputFile(filename=filename, kind=kind, duration_ms=duration_ms, asset_id=asset_id)
     )

@@ -10,16 +10,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, Literal
 
-IMAGE, VIDEO, AUDIO = "image", "video", "audio"
+MediaKind = Literal["image", "video", "audio"]
+IMAGE: Final = "image"
+VIDEO: Final = "video"
+AUDIO: Final = "audio"
 
 
 @dataclass(frozen=True)
 class MediaType:
     mime_type: str
     """The spelling that responses and stored files have."""
-    kind: str
+    kind: MediaKind
     suffixes: tuple[str, ...]
     """Endings of file names; a name with another ending gets the first."""
     aliases: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ class Settings:
     stripe_api_base: str | None
     """Another base URL of Stripe's API, for tests; None means Stripe's own."""
     checkout_return_url: str
+    """Where a checkout returns to: by default, the console's page for it."""
     generate_queue_url: str
     provider_config: Mapping[str, Mapping[str, Any]]
     """The cloud providers to use, by name; see ``bootstrap.registry``."""
@@ -76,7 +77,7 @@ class Settings:
             signing_secret_arn=env.get("SIGNING_SECRET_ARN", ""),
             stripe_secret_arn=env.get("STRIPE_SECRET_ARN", ""),
             stripe_api_base=env.get("STRIPE_API_BASE") or None,
-            checkout_return_url=env.get("CHECKOUT_RETURN_URL", ""),
+            checkout_return_url=env.get("CHECKOUT_RETURN_URL") or _return_page(env),
             generate_queue_url=env.get("QUEUE_GENERATE_URL", ""),
             provider_config=json.loads(env.get("PROVIDER_CONFIG") or "{}"),
             provider_routes=json.loads(env.get("PROVIDER_ROUTES") or "{}"),
@@ -89,3 +90,8 @@ class Settings:
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
             log_stream=env.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         )
+
+
+def _return_page(env: Mapping[str, str]) -> str:
+    console_url = env.get("CONSOLE_URL", "").rstrip("/")
+    return f"{console_url}/pricing/return" if console_url else ""

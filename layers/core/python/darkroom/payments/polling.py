@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.payments.store import TEST_GATEWAY, Purchase, PurchaseStatus
 
 FIRST_CHECK_SECONDS = 15 * 60
 """By then most customers have paid and the webhook has come."""
@@ -41,7 +41,7 @@ def due_at(purchase: Purchase, moment: datetime) -> Purchase:
 
 def next_check(purchase: Purchase, now: datetime) -> datetime | None:
     """The time of the purchase's next check; None if there is nothing to wait for."""
-    if purchase.status is PurchaseStatus.FAILED or purchase.gateway == "test":
+    if purchase.status is PurchaseStatus.FAILED or purchase.gateway == TEST_GATEWAY:
         return None
     if purchase.status is PurchaseStatus.PENDING:
         return _doubling(purchase.created_at, now, first_seconds=FIRST_CHECK_SECONDS)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from darkroom.kernel.errors import DarkroomError, Unavailable
-from darkroom.payments.store import Purchase
+from darkroom.payments.store import GatewayName, Purchase
 
 
 class GatewayUnavailable(Unavailable):
@@ -95,7 +95,7 @@ class PaymentState:
 
 
 class PaymentGateway(Protocol):
-    name: str
+    name: GatewayName
 
     def create_checkout(self, purchase: Purchase) -> Checkout:
         """Open a checkout for the purchase; repeating the same attempt returns the same one.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
@@ -56,6 +56,9 @@ PAID = frozenset(
 POLL_SHARD = "poll"
 """Partition of the ``due`` index for purchases that are only polled in case a webhook was lost.
 They never delay a purchase with an open step."""
+GatewayName = Literal["test", "stripe"]
+TEST_GATEWAY: Final = "test"
+"""It adds credits without taking money."""
 DecisionAction = Literal["accept", "refund"]
 _MOVED_ON = ConcurrentUpdate("the purchase has moved on")
 
@@ -82,7 +85,7 @@ class Purchase:
     purchase_id: str
     account_id: str
     gateway: str
-    """``test`` or ``stripe``."""
+    """One of ``GatewayName``."""
     status: PurchaseStatus
     credits: int
     pack: str | None

@@ -37,6 +37,12 @@ def plan_names() -> tuple[str, ...]:
     return tuple(catalog.read("plans.json"))
 
 
+def label_of(plan: str) -> Mapping[str, str]:
+    """The plan's name for users, by language."""
+    label: Mapping[str, str] = catalog.read("plans.json")[plan]["label"]
+    return label
+
+
 def limits_of(plan: str) -> PlanLimits:
     """The plan's limits; a plan that is no longer sold counts as free."""
     plans = catalog.read("plans.json")

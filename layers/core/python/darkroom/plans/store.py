@@ -8,7 +8,7 @@ from pynamodb.models import Model
 from darkroom.db.damage import read_or
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import Write, put
-from darkroom.plans.model import FREE
+from darkroom.plans.model import FREE, plan_names
 
 
 class AccountItem(SalvagedItem):
@@ -20,12 +20,14 @@ class AccountItem(SalvagedItem):
 
 
 def find_plan(account_id: str) -> str:
-    """The account's plan; ``free`` until it has another, and where its item is damaged."""
+    """The account's plan; ``free`` until it has another, where its item is damaged, and if its plan
+    is no longer in the catalog."""
     try:
         item = AccountItem.get(account_id)
     except Model.DoesNotExist:
         return FREE
-    return read_or(item, plan_of, FREE)
+    plan = read_or(item, plan_of, FREE)
+    return plan if plan in plan_names() else FREE
 
 
 def plan_of(item: AccountItem) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -11,50 +11,78 @@ from darkroom.albums import store
 from darkroom.albums.model import Album, Cover, Entry
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
-from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
+from darkroom.views.base import (
+    AlbumId,
+    Count,
+    JobId,
+    Link,
+    LinksEnd,
+    NextCursor,
+    Omittable,
+    OutputId,
+    PictureLink,
+    ResponseBody,
+    Timestamp,
+    described,
+)
 from darkroom.views.jobs import OutputFacts
 from darkroom.views.links import expiry, picture_link
 
+AlbumName = Annotated[str, described("Name of the album, on one line.", "Our wedding")]
+
 
 class AlbumResponse(ResponseBody):
-    album_id: str
-    name: str
-    output_count: int
-    created_at: str
-    updated_at: str
-    cover_output_id: Omittable[str] = None
-    cover_url: Omittable[str] = None
-    cover_expires_at: Omittable[LinksEnd] = Field(None, description="When `coverUrl` ends.")
+    album_id: AlbumId
+    name: AlbumName
+    output_count: Annotated[Count, described("Number of outputs in the album.", 12)]
+    created_at: Annotated[Timestamp, described("When the album was created.")]
+    updated_at: Annotated[Timestamp, described("When the album or the outputs in it last changed.")]
+    cover_output_id: Annotated[
+        Omittable[OutputId],
+        described("Id of the output on the cover; absent while the album has no cover."),
+    ] = None
+    cover_url: Annotated[
+        Omittable[Link], described("Signed link to the cover; absent while there is none.")
+    ] = None
+    cover_expires_at: Omittable[LinksEnd] = Field(default=None, description="When `coverUrl` ends.")
 
 
 class AlbumOutput(OutputFacts):
     """``selected`` marks an output selected in this album, whatever is selected in its job."""
 
-    output_id: str
-    job_id: str
-    group: Omittable[str] = None
-    tags: list[str]
-    selected: bool
-    position: int
-    added_at: str
+    output_id: OutputId
+    job_id: Annotated[JobId, described("Id of the job that made it.")]
+    group: Annotated[
+        Omittable[str],
+        described("The user's name for a group of outputs; absent if it is in none.", "Ceremony"),
+    ] = None
+    tags: Annotated[list[str], described("The user's tags within the album.", ["print"])]
+    selected: Annotated[
+        bool, described("Whether the user selected it in this album, whatever its job has.")
+    ]
+    position: Annotated[
+        int,
+        described("Its place: the outputs are sorted by it, the lowest first.", 1024, minimum=0),
+    ]
+    added_at: Annotated[Timestamp, described("When it was added to the album.")]
     thumbnail_url: Omittable[PictureLink] = Field(
-        None, description="Signed link to a small JPEG of a picture."
+        default=None, description="Signed link to a small JPEG of a picture."
     )
     poster_url: Omittable[PictureLink] = Field(
-        None, description="Signed link to a small JPEG of one frame of a clip or film."
+        default=None, description="Signed link to a small JPEG of one frame of a clip or film."
     )
-    download_url: str
+    download_url: Annotated[Link, described("Signed link to the file, under its own name.")]
     expires_at: LinksEnd
 
 
 class AlbumDetailResponse(AlbumResponse):
-    outputs: list[AlbumOutput]
-    next_cursor: str | None
+    outputs: Annotated[list[AlbumOutput], described("A page of outputs, sorted by position.")]
+    next_cursor: NextCursor
 
 
 class AlbumPage(ResponseBody):
-    items: list[AlbumResponse]
-    next_cursor: str | None
+    items: Annotated[list[AlbumResponse], described("Albums, newest first.")]
+    next_cursor: NextCursor
 
 
 def list_albums(

@@ -7,6 +7,7 @@ read by the lists of words and tags, then filtered and sorted in memory.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from darkroom.assets import store as assets_store
 from darkroom.assets.lists import facets
@@ -17,7 +18,8 @@ from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import ASSET_SEARCH_LIMIT
 from darkroom.kernel.words import folded, has_words
 
-ORDERS = {
+Sort = Literal["newest", "oldest", "name", "duration"]
+ORDERS: dict[Sort, tuple[str, bool]] = {
     "newest": (CREATED, True),
     "oldest": (CREATED, False),
     "name": (NAME, False),
@@ -32,7 +34,7 @@ class AssetFilters:
     kind: str | None = None
     search: str | None = None
     tag: str | None = None
-    sort: str = "newest"
+    sort: Sort = "newest"
 
     @property
     def text(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import Annotated, get_args
 
 from pydantic import Field
 
@@ -13,21 +14,60 @@ from darkroom.bootstrap.composition import App
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.lists import pages as listing
 from darkroom.kernel.clock import to_iso
-from darkroom.kernel.media_types import VIDEO, suffixes_of
-from darkroom.uploads.failures import failure_of, message_of
+from darkroom.kernel.media_types import VIDEO, MediaKind, suffixes_of
+from darkroom.uploads.failures import UploadFailure, UploadNote, failure_of, message_of
 from darkroom.uploads.parts import part_length
 from darkroom.usecases.uploads.create_upload import key_of, parts_of
 from darkroom.views import asset_lists
 from darkroom.views.asset_lists import AssetFilters
-from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
+from darkroom.views.base import (
+    AssetId,
+    Count,
+    DurationMs,
+    JobId,
+    Link,
+    LinksEnd,
+    MimeType,
+    NextCursor,
+    Omittable,
+    PictureLink,
+    Pixels,
+    ResponseBody,
+    SizeBytes,
+    Timestamp,
+    Words,
+    described,
+)
 from darkroom.views.links import expiry, picture_link
+from darkroom.views.words import JobState
 
 _JPEG = "image/jpeg"
 
 
+AssetStatusWord = Annotated[
+    str,
+    Words("AssetStatus", lambda: AssetStatus),
+    described(
+        "`uploading`: the content has not arrived. `checking`: it is being checked. `uploaded`: it "
+        "can be used. `failed`: it cannot, and `errorCode` says why."
+    ),
+]
+AssetKindWord = Annotated[
+    str,
+    Words("AssetKind", lambda: get_args(MediaKind)),
+    described("Kind of the file: as declared, and after the check as found."),
+]
+FileName = Annotated[str, described("Name of the file.", "first-date.jpg")]
+PartSize = Annotated[
+    SizeBytes,
+    described("Bytes of each part but the last, which has the rest.", 16777216, minimum=1),
+]
+PartNumberShown = Annotated[int, described("Number of the part, from 1.", 1, minimum=1)]
+
+
 class LatestJob(ResponseBody):
-    job_id: str
-    status: str
+    job_id: JobId
+    status: JobState
 
 
 class AssetResponse(ResponseBody):
@@ -37,52 +77,106 @@ class AssetResponse(ResponseBody):
     usable all the same: ``NO_THUMBNAIL``, ``METADATA_KEPT`` or ``TRACKS_LEFT_OUT``.
     """
 
-    asset_id: str
-    filename: str
-    kind: str
-    status: str
-    mime_type: str
-    size_bytes: int
-    width: Omittable[int] = None
-    height: Omittable[int] = None
-    duration_ms: Omittable[int] = None
-    faces: Omittable[int] = None
-    thumbnail_url: Omittable[str] = None
+    asset_id: AssetId
+    filename: FileName
+    kind: AssetKindWord
+    status: AssetStatusWord
+    mime_type: Annotated[
+        MimeType,
+        described("Media type: as declared, and after the check as found.", "image/jpeg"),
+    ]
+    size_bytes: Annotated[
+        SizeBytes, described("Size in bytes: as declared, and after the check as found.", 3821904)
+    ]
+    width: Annotated[
+        Omittable[Pixels], described("Width in pixels; absent for sound and before the check.")
+    ] = None
+    height: Annotated[
+        Omittable[Pixels],
+        described("Height in pixels; absent for sound and before the check.", 1440),
+    ] = None
+    duration_ms: Annotated[
+        Omittable[DurationMs],
+        described("Duration in milliseconds; absent for pictures and before the check.", 61240),
+    ] = None
+    faces: Annotated[
+        Omittable[Count],
+        described("Number of faces in a picture; absent until they have been counted.", 1),
+    ] = None
+    thumbnail_url: Annotated[
+        Omittable[Link], described("Signed link to a small picture; absent before the check.")
+    ] = None
     poster_url: Omittable[PictureLink] = Field(
-        None, description="Of a video, the same as `thumbnailUrl`: a signed link to one frame."
+        default=None,
+        description="Of a video, the same as `thumbnailUrl`: a signed link to one frame.",
     )
-    download_url: Omittable[str] = None
+    download_url: Annotated[
+        Omittable[Link], described("Signed link to the clean copy; absent before the check.")
+    ] = None
     expires_at: Omittable[LinksEnd] = None
-    is_ai_generated: bool
-    generation_prompt: Omittable[str] = None
-    tags: list[str]
-    folder: Omittable[str] = None
-    note: Omittable[str] = None
-    error_code: Omittable[str] = None
-    error_message: Omittable[str] = None
-    created_at: str
-    updated_at: str
-    latest_job: Omittable[LatestJob] = None
+    is_ai_generated: Annotated[bool, described("Whether a job made it.")]
+    generation_prompt: Annotated[
+        Omittable[str],
+        described("The prompt that it was made from; absent for uploads.", "A cat on a red sofa"),
+    ] = None
+    tags: Annotated[list[str], described("The user's tags.", ["summer"])]
+    folder: Annotated[
+        Omittable[str], described("The user's folder; absent if it is in none.", "Holidays")
+    ] = None
+    note: Annotated[
+        Omittable[str],
+        Words("AssetNote", lambda: UploadNote),
+        described(
+            "A flaw of a usable file. `NO_THUMBNAIL`: its thumbnail is a placeholder. "
+            "`METADATA_KEPT`: its copy may have places, dates and names that a camera wrote. "
+            "`TRACKS_LEFT_OUT`: its copy lacks a track that cannot be used."
+        ),
+    ] = None
+    error_code: Annotated[
+        Omittable[str],
+        Words("AssetErrorCode", lambda: UploadFailure),
+        described("Why the upload failed; absent unless it did."),
+    ] = None
+    error_message: Annotated[
+        Omittable[str],
+        described(
+            "The same as a sentence for the user, in the language of `Accept-Language`.",
+            "The file is damaged. Please upload it again.",
+        ),
+    ] = None
+    created_at: Annotated[Timestamp, described("When the upload was opened, or it was made.")]
+    updated_at: Annotated[Timestamp, described("When it last changed.")]
+    latest_job: Annotated[
+        Omittable[LatestJob],
+        described("The newest job that uses it; absent if none does."),
+    ] = None
 
 
 class AssetPage(ResponseBody):
-    items: list[AssetResponse]
-    next_cursor: str | None
+    items: Annotated[list[AssetResponse], described("Files in the order of `sort`.")]
+    next_cursor: NextCursor
 
 
 class ArrivedPart(ResponseBody):
     """After the parts have been joined, ``etag`` is that of the file."""
 
-    part_number: int
-    size_bytes: int
-    etag: str
+    part_number: PartNumberShown
+    size_bytes: Annotated[SizeBytes, described("Size of the part in bytes.", 16777216)]
+    etag: Annotated[
+        str,
+        described(
+            "ETag of the part as the storage reported it; once the parts are joined, that of the "
+            "file.",
+            "9b2cf535f27731c974343645a3985328",
+        ),
+    ]
 
 
 class UploadResponse(ResponseBody):
-    asset_id: str
-    status: str
-    part_size: int
-    parts: list[ArrivedPart]
+    asset_id: AssetId
+    status: AssetStatusWord
+    part_size: PartSize
+    parts: Annotated[list[ArrivedPart], described("The parts that have arrived, by number.")]
 
 
 def list_assets(
@@ -132,8 +226,8 @@ def asset_detail(app: App, asset: Asset, *, language: str) -> AssetResponse:
         generation_prompt=asset.generation_prompt,
         tags=list(asset.tags),
         folder=asset.folder,
-        note=asset.note,
-        error_code=asset.error_code,
+        note=asset.note if asset.note in set(UploadNote) else None,
+        error_code=None if asset.error_code is None else failure_of(asset.error_code),
         error_message=_error_message(asset, language),
         created_at=to_iso(asset.created_at),
         updated_at=to_iso(asset.updated_at),

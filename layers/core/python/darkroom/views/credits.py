@@ -2,97 +2,243 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from darkroom.bootstrap.composition import App
 from darkroom.credits import model, pricing, store
-from darkroom.credits.model import Entry, Grant, Wallet
+from darkroom.credits.model import Entry, EntryType, Grant, GrantSource, ReferenceType, Wallet
 from darkroom.db.raw import find_raw
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict, NotFound
+from darkroom.payments.store import TEST_GATEWAY, GatewayName
+from darkroom.plans.model import plan_names
 from darkroom.plans.store import find_plan
 from darkroom.usecases.accounts.open_account import ensure_wallet
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import (
+    AccountId,
+    Credits,
+    NextCursor,
+    Omittable,
+    ResponseBody,
+    Timestamp,
+    Words,
+    described,
+)
+from darkroom.views.labels import Label
+
+DECIMAL_PATTERN = r"^[0-9]+(\.[0-9]+)?$"
+
+
+@dataclass(frozen=True)
+class _ByCost:
+    """Numbers by the names of the catalog's costs, each of which the document lists."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        names = list(pricing.costs())
+        return {
+            "type": "object",
+            "properties": {
+                name: {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": f"Cost of `{name}` in credits.",
+                    "examples": [cost],
+                }
+                for name, cost in pricing.costs().items()
+            },
+            "required": names,
+            "additionalProperties": False,
+        }
+
+
+EntryTypeWord = Annotated[
+    str,
+    Words("EntryType", lambda: EntryType),
+    described(
+        "What happened: credits were bought, given as a bonus, reserved for a job (`DEDUCT`), "
+        "returned from it (`REFUND`) or used by it (`SETTLE`); they expired, were taken back with "
+        "their payment or restored (`REVERSAL`), or changed by an operator (`ADJUST`).",
+        "DEDUCT",
+    ),
+]
+PackName = Annotated[
+    str, Words("PackName", pricing.pack_names), described("Name of the pack.", "Starter")
+]
+CurrencyCode = Annotated[
+    str,
+    Words("Currency", pricing.currencies),
+    described("Currency as its ISO 4217 code.", "USD"),
+]
+GatewayWord = Annotated[
+    str,
+    Words("PaymentGateway", lambda: get_args(GatewayName)),
+    described("Who takes the payment: `test` adds credits without money.", "stripe"),
+]
+PlanWord = Annotated[str, Words("PlanName", plan_names), described("Name of the plan.", "basic")]
+Balance = Annotated[Credits, described("Credits that can be spent.", 18)]
+Held = Annotated[Credits, described("Credits reserved for unfinished jobs.", 2)]
+Debt = Annotated[
+    Credits,
+    described(
+        "Credits owed because a refunded payment's had been spent. While it is above 0, none can "
+        "be spent; credits that come in pay it first.",
+        0,
+    ),
+]
 
 
 class WalletGrant(ResponseBody):
-    grant_id: str
-    source: str
-    remaining: int
-    expires_at: Omittable[str] = None
+    """Credits that were added together. Those that expire first are spent first, and bonuses
+    before purchases."""
+
+    grant_id: Annotated[str, described("Id of the grant within the wallet.", "bonus#signup")]
+    source: Annotated[
+        str,
+        Words("GrantSource", lambda: get_args(GrantSource)),
+        described(
+            "Why they were added: bought, the welcome bonus, returned from a job after their grant "
+            "had expired, or given by an operator.",
+            "bonus",
+        ),
+    ]
+    remaining: Annotated[Credits, described("Credits of the grant that are left.", 3)]
+    expires_at: Annotated[
+        Omittable[Timestamp], described("When the rest expires; absent if it does not.")
+    ] = None
 
 
 class Transaction(ResponseBody):
-    id: str
-    type: str
-    amount: int
-    held_change: int
-    balance_after: int
-    held_after: int
-    reference_type: str
-    reference_id: str
-    description: str
-    created_at: str
+    """An entry of the ledger. Entries never change."""
+
+    id: Annotated[
+        str,
+        described("What caused it; a cause happens once.", "deduct#job_01JGTQ4M9R8W3Z5K7N2P6X0A00"),
+    ]
+    type: EntryTypeWord
+    amount: Annotated[int, described("Change of the balance in credits.", -2)]
+    held_change: Annotated[int, described("Change of the reserved credits.", 2)]
+    balance_after: Annotated[Balance, described("Balance after it, in credits.", 16)]
+    held_after: Annotated[Held, described("Reserved credits after it.", 2)]
+    reference_type: Annotated[
+        str,
+        Words("ReferenceType", lambda: get_args(ReferenceType)),
+        described("What `referenceId` names.", "job"),
+    ]
+    reference_id: Annotated[
+        str,
+        described(
+            "Id of the job, purchase, grant or adjustment; for the bonus, of the account.",
+            "job_01JGTQ4M9R8W3Z5K7N2P6X0A00",
+        ),
+    ]
+    description: Annotated[
+        str, described("A short text in English, or an operator's reason.", "Reserved for a job")
+    ]
+    created_at: Annotated[Timestamp, described("When it happened.")]
 
 
 class WalletResponse(ResponseBody):
     """``debt`` is what the account owes after a payment was refunded; until it is paid, no credits
     can be spent."""
 
-    balance: int
-    held: int
-    debt: int
-    grants: list[WalletGrant]
-    transactions: list[Transaction]
-    next_cursor: str | None
+    balance: Balance
+    held: Held
+    debt: Debt
+    grants: Annotated[list[WalletGrant], described("The grants that the balance consists of.")]
+    transactions: Annotated[
+        list[Transaction], described("The newest entries of the ledger, newest first.")
+    ]
+    next_cursor: Annotated[
+        NextCursor,
+        described("Cursor of `GET /api/credits/transactions` for older entries; null if none."),
+    ]
 
 
 class TransactionPage(ResponseBody):
-    items: list[Transaction]
-    next_cursor: str | None
+    items: Annotated[list[Transaction], described("Entries of the ledger, newest first.")]
+    next_cursor: NextCursor
 
 
 class Price(ResponseBody):
-    currency: str
-    amount: str
+    currency: CurrencyCode
+    amount: Annotated[
+        str, described("In the currency's main unit.", "3.99", pattern=DECIMAL_PATTERN)
+    ]
 
 
 class Pack(ResponseBody):
     """``price`` and ``currency`` apply unless a purchase names another currency."""
 
-    name: str
-    credits: int
-    price: str
-    currency: str
-    prices: list[Price]
+    name: PackName
+    credits: Annotated[Credits, described("Credits that the pack adds.", 10)]
+    price: Annotated[
+        str,
+        described("Price in the main unit of `currency`.", "3.99", pattern=DECIMAL_PATTERN),
+    ]
+    currency: CurrencyCode
+    prices: Annotated[list[Price], described("Its price in each currency it is sold in.")]
+    use: Annotated[Label, Field(alias="for"), described("What its credits are enough for.")]
 
 
 class PriceNote(ResponseBody):
     """A rule for the price of jobs, as a sentence for users in English and Korean."""
 
-    code: str
-    en: str
-    ko: str
+    code: Annotated[
+        str,
+        Words("PriceNoteCode", lambda: [note["code"] for note in pricing.notes()]),
+        described("Which rule it is."),
+    ]
+    en: Annotated[
+        str,
+        described("In English.", "A retry costs the rest of the price."),
+    ]
+    ko: Annotated[str, described("In Korean.", "재시도는 나머지만 청구됩니다.")]
 
 
 class PricingResponse(ResponseBody):
-    packs: list[Pack]
-    costs: dict[str, int]
-    notes: list[PriceNote]
+    gateway: GatewayWord
+    packs: Annotated[list[Pack], described("Packs of credits, the smallest first.")]
+    costs: Annotated[
+        dict[str, int],
+        _ByCost(),
+        described(
+            "Costs in credits: of one job (`quick`, `story`, `trailer`, `film`), of one picture, "
+            "text or voice (`portrait`, `image`, `script`, `voice`), of each started minute "
+            "(`captionsPerMinute`, and `translationPerMinute` for each language), of a rewritten "
+            "ending and of a regeneration."
+        ),
+    ]
+    notes: Annotated[list[PriceNote], described("The rules by which jobs are charged.")]
 
 
 class AccountResponse(ResponseBody):
     """``isDamaged``: the wallet cannot be read and must be rebuilt from its ledger."""
 
-    account_id: str
-    plan: str
-    frozen: bool
-    frozen_reason: str | None
-    is_damaged: Omittable[Literal[True]] = None
-    balance: int
-    held: int
-    debt: int
-    version: int
+    account_id: AccountId
+    plan: PlanWord
+    frozen: Annotated[bool, described("Whether its credits cannot be spent for now.")]
+    frozen_reason: Annotated[
+        str | None,
+        described("Why it is frozen; null if it is not.", "audit: L1"),
+    ]
+    is_damaged: Annotated[
+        Omittable[Literal[True]],
+        described(
+            "Present if the wallet cannot be read: its numbers are 0 until it is rebuilt from its "
+            "ledger."
+        ),
+    ] = None
+    balance: Balance
+    held: Held
+    debt: Debt
+    version: Annotated[int, described("Number of the newest entry in the ledger.", 12, minimum=0)]
 
 
 def get_wallet(
@@ -155,10 +301,12 @@ def list_transactions(
     return [transaction(entry) for entry in entries], position
 
 
-def get_pricing(currency: str) -> PricingResponse:
-    """Packs with their price in ``currency`` and in all others, the costs in credits, and the
-    pricing rules as sentences."""
+def get_pricing(app: App) -> PricingResponse:
+    """Packs with their price in the stage's currency and in all others, the costs in credits, and
+    the pricing rules as sentences."""
+    currency = app.settings.currency
     return PricingResponse(
+        gateway=app.payments.name if app.payments else TEST_GATEWAY,
         packs=[
             Pack(
                 name=pack.name,
@@ -169,6 +317,7 @@ def get_pricing(currency: str) -> PricingResponse:
                     Price(currency=currency, amount=str(amount))
                     for currency, amount in pack.prices.items()
                 ],
+                use=Label(**pack.use),
             )
             for pack in pricing.packs()
         ],

@@ -174,17 +174,17 @@ class OutputFile(OutputFacts):
 
     selected: bool = described("Whether the owner picked this output of the job.")
     thumbnail_url: Omittable[PictureLink] = Field(
-        None,
+        default=None,
         description="Signed link to a small JPEG of a picture, at most 512 pixels wide and high "
         "and 60 KB. Outputs of earlier versions have none.",
     )
     poster_url: Omittable[PictureLink] = Field(
-        None,
+        default=None,
         description="Signed link to a small JPEG of one frame of a clip or film, of the size of "
         "`thumbnailUrl`.",
     )
     jpeg_url: Omittable[Link] = Field(
-        None,
+        default=None,
         description="Signed link to the same picture as a JPEG of the same size, for keyframes, "
         "which are PNG.",
     )
@@ -239,13 +239,13 @@ class JobAction(ResponseBody):
         ),
     ]
     target: Omittable[TargetName] = Field(
-        None, description="`target` in the body of `regenerate`.", examples=["story_clip"]
+        default=None, description="`target` in the body of `regenerate`.", examples=["story_clip"]
     )
     clip_no: Omittable[Count] = Field(
-        None, description="`clipNo` in the body of `regenerate`.", examples=[2]
+        default=None, description="`clipNo` in the body of `regenerate`.", examples=[2]
     )
     key: Omittable[str] = Field(
-        None, description="`key` in the body of `regenerate`.", examples=["img_01"]
+        default=None, description="`key` in the body of `regenerate`.", examples=["img_01"]
     )
     credits: Credits = described("What it costs at today's prices, in credits.", 1)
 
@@ -286,23 +286,23 @@ class JobSummary(ResponseBody):
         examples=[5],
     )
     assets: Omittable[list[JobAsset]] = Field(
-        None,
+        default=None,
         description="The first files that the job is made from, in the order of its inputs. Jobs "
         "of earlier versions have none.",
         json_schema_extra={"maxItems": FILES_SHOWN_LIMIT},
     )
     asset_count: Omittable[Count] = Field(
-        None, description="Number of files that the job is made from.", examples=[1]
+        default=None, description="Number of files that the job is made from.", examples=[1]
     )
     cover: Omittable[PictureLink] = Field(
-        None,
+        default=None,
         description="Signed link to a small picture of the job: of its best output, or else of its "
         "first file. If that file was deleted, the link leads nowhere. Responses that create jobs "
         "leave it out.",
     )
-    cover_expires_at: Omittable[LinksEnd] = Field(None, description="When `cover` ends.")
+    cover_expires_at: Omittable[LinksEnd] = Field(default=None, description="When `cover` ends.")
     price: Omittable[Credits] = Field(
-        None,
+        default=None,
         description="Of a draft: what it would cost now, in credits. It is no promise; a quote is. "
         "Left out while the length of an unchecked file decides it.",
         examples=[2],

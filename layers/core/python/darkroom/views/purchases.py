@@ -2,70 +2,148 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from darkroom.kernel.clock import to_iso
 from darkroom.payments import store
 from darkroom.payments.messages import message_of
 from darkroom.payments.store import Decision, DecisionAction, Purchase, PurchaseStatus
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import (
+    AccountId,
+    Credits,
+    NextCursor,
+    Omittable,
+    ResponseBody,
+    Timestamp,
+    Words,
+    described,
+)
+from darkroom.views.credits import GatewayWord
+
+PurchaseId = Annotated[str, described("Id of the purchase.", "pur_01JGTQ4M9R8W3Z5K7N2P6X0E00")]
+PurchaseStatusWord = Annotated[
+    str,
+    Words("PurchaseStatus", lambda: PurchaseStatus),
+    described(
+        "`pending`: not paid yet. `settled`: its credits were added. `failed`: it can no longer be "
+        "paid. `mismatched`: another amount was paid, and an operator decides. `refunding`, "
+        "`refunded`: such a payment is being returned, or was."
+    ),
+]
+PurchasedCredits = Annotated[Credits, described("Credits that it adds.", 10)]
+CreditsReversed = Annotated[
+    Omittable[Credits],
+    described("Credits that refunds and disputes took back; absent if none.", 10, minimum=1),
+]
+PurchasedPack = Annotated[
+    Omittable[str],
+    described(
+        "Name of the pack at that time, which may no longer be sold; absent if a number of credits "
+        "was bought.",
+        "Starter",
+    ),
+]
+AmountMinor = Annotated[
+    int, described("In the currency's smallest unit (cents, won).", 399, minimum=0)
+]
+StoredCurrency = Annotated[str, described("Currency as its ISO 4217 code.", "USD")]
 
 
 class PurchaseRecord(ResponseBody):
     """``message`` explains to the user that a purchase failed or was refunded, or that another
     amount was paid. ``creditsReversed`` is what a refund or dispute took back."""
 
-    purchase_id: str
-    status: Literal["pending", "settled", "failed", "mismatched", "refunding", "refunded"]
-    credits: int
-    credits_reversed: Omittable[int] = None
-    message: Omittable[str] = None
-    pack: Omittable[str] = None
-    gateway: str
-    created_at: str
+    purchase_id: PurchaseId
+    status: PurchaseStatusWord
+    credits: PurchasedCredits
+    credits_reversed: CreditsReversed = None
+    message: Annotated[
+        Omittable[str],
+        described(
+            "A sentence for the user, in the language of `Accept-Language`; absent if all went as "
+            "usual.",
+            "The payment was not completed. No credits were added.",
+        ),
+    ] = None
+    pack: PurchasedPack = None
+    gateway: GatewayWord
+    created_at: Annotated[Timestamp, described("When the purchase was started.")]
 
 
 class PurchasePage(ResponseBody):
-    items: list[PurchaseRecord]
-    next_cursor: str | None
+    items: Annotated[list[PurchaseRecord], described("All purchases, newest first.")]
+    next_cursor: Annotated[NextCursor, described("Null: all purchases are on one page.", None)]
 
 
 class PurchaseDecision(ResponseBody):
     """``outcome`` is the gateway's reason if it did not make the refund."""
 
-    action: DecisionAction
-    credits: Omittable[int] = None
-    reason: str
-    by: str
-    at: str
-    outcome: Omittable[str] = None
+    action: Annotated[
+        DecisionAction,
+        Words("DecisionAction"),
+        described("`accept` added credits for the payment, `refund` returned it."),
+    ]
+    credits: Annotated[
+        Omittable[Credits], described("With `accept`: credits that the payment bought.", 10)
+    ] = None
+    reason: Annotated[str, described("The operator's reason.", "Paid in another currency")]
+    by: Annotated[AccountId, described("Id of the operator's account.")]
+    at: Annotated[Timestamp, described("When it was decided.")]
+    outcome: Annotated[
+        Omittable[str],
+        described(
+            "With `refund`: why the gateway refused it; the purchase then awaits a new decision.",
+            "charge_disputed",
+        ),
+    ] = None
 
 
 class AdminPurchase(ResponseBody):
     """``amountMinor`` is the price; ``paidMinor`` is the amount paid if different. ``duplicateOf``
     names the purchase that had already been paid when this payment arrived."""
 
-    purchase_id: str
-    account_id: str
-    status: str
-    gateway: str
-    pack: Omittable[str] = None
-    credits: int
-    credits_reversed: Omittable[int] = None
-    amount_minor: Omittable[int] = None
-    currency: Omittable[str] = None
-    paid_minor: Omittable[int] = None
-    paid_currency: Omittable[str] = None
-    payment_id: Omittable[str] = None
-    session_id: Omittable[str] = None
-    duplicate_of: Omittable[str] = None
-    decisions: list[PurchaseDecision]
-    created_at: str
+    purchase_id: PurchaseId
+    account_id: AccountId
+    status: PurchaseStatusWord
+    gateway: GatewayWord
+    pack: PurchasedPack = None
+    credits: PurchasedCredits
+    credits_reversed: CreditsReversed = None
+    amount_minor: Annotated[
+        Omittable[AmountMinor],
+        described(
+            "The price in the currency's smallest unit (cents, won); absent with the test gateway."
+        ),
+    ] = None
+    currency: Annotated[
+        Omittable[StoredCurrency],
+        described("The price's currency (ISO 4217); absent with the test gateway."),
+    ] = None
+    paid_minor: Annotated[
+        Omittable[AmountMinor],
+        described("The amount paid, in the currency's smallest unit; absent if it is the price."),
+    ] = None
+    paid_currency: Annotated[
+        Omittable[StoredCurrency],
+        described("The currency that was paid in (ISO 4217); absent if it is the price's."),
+    ] = None
+    payment_id: Annotated[
+        Omittable[str], described("The gateway's id of the payment.", "pi_3QaZ4e2eZvKYlo2C")
+    ] = None
+    session_id: Annotated[
+        Omittable[str], described("The gateway's id of the checkout.", "cs_test_a1b2c3d4")
+    ] = None
+    duplicate_of: Annotated[
+        Omittable[PurchaseId],
+        described("The purchase that had already been paid when this payment arrived."),
+    ] = None
+    decisions: Annotated[list[PurchaseDecision], described("Operators' decisions, oldest first.")]
+    created_at: Annotated[Timestamp, described("When the purchase was started.")]
 
 
 class AdminPurchasePage(ResponseBody):
-    items: list[AdminPurchase]
-    next_cursor: str | None
+    items: Annotated[list[AdminPurchase], described("Purchases, oldest first.")]
+    next_cursor: NextCursor
 
 
 def list_purchases(account_id: str, *, language: str) -> list[PurchaseRecord]:

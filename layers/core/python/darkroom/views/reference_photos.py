@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from darkroom.assets import reference_store
 from darkroom.assets.model import ReferencePhoto
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
-from darkroom.views.base import LinksEnd, Omittable, PictureLink, ResponseBody
+from darkroom.views.base import (
+    AssetId,
+    Link,
+    LinksEnd,
+    NextCursor,
+    Omittable,
+    PictureLink,
+    ReferencePhotoId,
+    ResponseBody,
+    Timestamp,
+    described,
+)
 from darkroom.views.links import picture_link
+
+RoleName = Annotated[
+    str,
+    described(
+        "Who the person is in the pictures to be made. `GET /api/recipes` has labels for the usual "
+        "ones; any other is as good.",
+        "bride",
+    ),
+]
 
 
 class ReferencePhotoResponse(ResponseBody):
     """A picture of one person. Inactive ones are kept for the jobs that were made from them."""
 
-    reference_photo_id: str
-    asset_id: str
-    role: str
-    is_active: bool
+    reference_photo_id: ReferencePhotoId
+    asset_id: Annotated[AssetId, described("Id of the picture it was registered from.")]
+    role: RoleName
+    is_active: Annotated[bool, described("Whether new portraits can be made from it.")]
     thumbnail_url: Omittable[PictureLink] = Field(
-        None,
+        default=None,
         description="Signed link to a small JPEG of the picture. Photos that were registered with "
         "earlier versions have none.",
     )
-    download_url: str
+    download_url: Annotated[Link, described("Signed link to the clean copy of the picture.")]
     expires_at: LinksEnd
-    created_at: str
+    created_at: Annotated[Timestamp, described("When it was registered.")]
 
 
 class ReferencePhotoPage(ResponseBody):
-    items: list[ReferencePhotoResponse]
-    next_cursor: str | None
+    items: Annotated[
+        list[ReferencePhotoResponse],
+        described("Active photos, by role and newest first in each role."),
+    ]
+    next_cursor: NextCursor
 
 
 def list_reference_photos(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from darkroom.bootstrap.composition import App
 from darkroom.jobs.model import JobFamily, Output
@@ -12,8 +13,9 @@ from darkroom.jobs.naming import file_name_of, shown_type
 from darkroom.kernel import catalog
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import NotFound
-from darkroom.views.base import ResponseBody
+from darkroom.views.base import ResponseBody, Timestamp, described
 from darkroom.views.jobs import OutputFile, output_file
+from darkroom.views.words import RecipeName
 
 # Intermediate files of captions, which are of use to their owner only.
 _STEPS = frozenset({"transcript", "audio"})
@@ -21,9 +23,9 @@ _PLACE = re.compile(r"_0*([0-9]+)$")
 
 
 class SharedJob(ResponseBody):
-    outputs: list[OutputFile]
-    recipe: str
-    created_at: str
+    outputs: Annotated[list[OutputFile], described("The job's outputs, in the order of the job.")]
+    recipe: Annotated[RecipeName, described("The recipe that made them.")]
+    created_at: Annotated[Timestamp, described("When the job was created.")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import Damaged, InvalidInput
 from darkroom.usecases.archives.archive_job import give_up_archive
-from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
+from darkroom.usecases.operations.keep_dead_letter import Ended, keep_dead_letter
 from darkroom.usecases.tasks.fail_undelivered_task import fail_undelivered_task
 from darkroom.usecases.uploads.fail_ingest import fail_ingest
 from darkroom.workers.archive import job_of_archive
@@ -29,6 +29,7 @@ def handle_dead_letter(app: App, record: Mapping[str, Any]) -> str:
     metrics.add_metric(name="DeadLetters", unit=MetricUnit.Count, value=1)
     queue = str(record.get("eventSourceARN", "")).rpartition(":")[2]
     logger.warning("dead_letter", queue=queue, message_id=record.get("messageId"))
+    outcome: Ended
     try:
         outcome = _end(app, record)
     except Damaged:
@@ -46,7 +47,7 @@ def handle_dead_letter(app: App, record: Mapping[str, Any]) -> str:
     return outcome
 
 
-def _end(app: App, record: Mapping[str, Any]) -> str:
+def _end(app: App, record: Mapping[str, Any]) -> Ended:
     try:
         # Any version of the message is accepted: the keys of the task are enough to end it.
         message = read_json(record)

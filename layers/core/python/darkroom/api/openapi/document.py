@@ -86,6 +86,7 @@ def _openapi(*, with_test_hooks: bool) -> dict[str, Any]:
     if not with_test_hooks:
         _remove_fields(document["components"]["schemas"], TEST_HOOK_FIELDS)
     _remove_unused(document)
+    _remove_titles(document["components"]["schemas"].values())
     return document
 
 

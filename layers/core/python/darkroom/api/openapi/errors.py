@@ -45,7 +45,7 @@ ERRORS = (
     ErrorCode(400, "BAD_CURSOR", "a cursor was changed, or belongs to another list"),
     ErrorCode(400, "CONTENT_REJECTED", "the text is not allowed; `category` says why"),
     ErrorCode(400, "NO_TEMPLATES", "no template for the combination"),
-    ErrorCode(400, "INVALID_TARGET", "the job has no such target; `targets` lists those that it has"),
+    ErrorCode(400, "INVALID_TARGET", "the job has no such target: `targets` lists its own"),
     ErrorCode(
         400,
         "REFERENCE_PHOTO_MISSING",

@@ -16,6 +16,7 @@ from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.json_response import json_response
 from darkroom.api.openapi.declare import KEY_REQUIRED, declare
+from darkroom.api.parameters import AccountIdInPath, Cursor, Limit
 from darkroom.api.schemas.admin import (
     AdjustRequest,
     AdjustResponse,
@@ -36,7 +37,7 @@ from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import ShiftedClock, from_iso, to_iso
 from darkroom.kernel.errors import InvalidInput, NotFound
 from darkroom.kernel.ids import is_key_text
-from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
+from darkroom.kernel.limits import PAGE_DEFAULT
 from darkroom.kernel.problems import problem
 from darkroom.usecases.accounts.change_plan import change_plan
 from darkroom.usecases.credits.adjust_credits import Adjusted, adjust_credits, clear_debt
@@ -73,7 +74,15 @@ async def sweep(body: SweepRequest, app: CurrentApp, caller: CurrentCaller) -> S
     openapi_extra=declare(404),
 )
 async def audit(
-    app: CurrentApp, caller: CurrentCaller, account: str | None = None
+    app: CurrentApp,
+    caller: CurrentCaller,
+    account: Annotated[
+        str | None,
+        Query(
+            description="Id of the only account to check; without it, all are.",
+            examples=["4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90"],
+        ),
+    ] = None,
 ) -> AuditResponse:
     """Check the wallet of one account or of all against the ledger, and list breaches."""
     caller.require_admin()
@@ -102,13 +111,13 @@ async def audit(
     openapi_extra=declare(404, "ACCOUNT_FROZEN"),
 )
 async def get_account(
-    accountId: str,
+    account_id: AccountIdInPath,
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> AccountResponse:
     """An account's plan and wallet."""
     caller.require_admin()
-    return views.get_account(accountId)
+    return views.get_account(account_id)
 
 
 @router.get(
@@ -120,8 +129,8 @@ async def get_account(
 async def get_dead_letters(
     app: CurrentApp,
     caller: CurrentCaller,
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> DeadLetterPage:
     """Messages that queues gave up on, and the outcome for what they were about."""
     caller.require_admin()
@@ -172,21 +181,21 @@ async def redrive_dead_letters(
     openapi_extra=declare(404, "ACCOUNT_FROZEN"),
 )
 async def patch_account(
-    accountId: str,
+    account_id: AccountIdInPath,
     body: PatchAccountRequest,
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> AccountResponse:
     """Change an account's plan, freeze its credits, or unfreeze them."""
     caller.require_admin()
-    views.get_account(accountId)
+    views.get_account(account_id)
     if body.plan is not None:
-        change_plan(app, account_id=accountId, plan=body.plan)
+        change_plan(app, account_id=account_id, plan=body.plan)
     if body.frozen:
-        freeze_account(app, account_id=accountId, reason=body.reason or "")
+        freeze_account(app, account_id=account_id, reason=body.reason or "")
     elif body.frozen is not None:
-        unfreeze_account(app, account_id=accountId)
-    return views.get_account(accountId)
+        unfreeze_account(app, account_id=account_id)
+    return views.get_account(account_id)
 
 
 @router.post(
@@ -198,7 +207,7 @@ async def patch_account(
     openapi_extra=declare(404, "ACCOUNT_FROZEN", key=KEY_REQUIRED),
 )
 async def adjust(
-    accountId: str,
+    account_id: AccountIdInPath,
     body: AdjustRequest,
     request: Request,
     app: CurrentApp,
@@ -213,7 +222,7 @@ async def adjust(
         done = adjust_credits(
             app,
             command,
-            account_id=accountId,
+            account_id=account_id,
             amount=body.amount,
             reason=body.reason,
             expires_at=expires_at,
@@ -232,7 +241,7 @@ async def adjust(
     openapi_extra=declare(404, "ACCOUNT_FROZEN", "NO_DEBT", key=KEY_REQUIRED),
 )
 async def forgive_debt(
-    accountId: str,
+    account_id: AccountIdInPath,
     body: ClearDebtRequest,
     request: Request,
     app: CurrentApp,
@@ -244,7 +253,7 @@ async def forgive_debt(
 
     def action() -> AdjustResponse:
         return _adjusted(
-            clear_debt(app, command, account_id=accountId, amount=body.amount, reason=body.reason)
+            clear_debt(app, command, account_id=account_id, amount=body.amount, reason=body.reason)
         )
 
     return respond_once(app, command, raw, status=201, action=action)
@@ -256,11 +265,13 @@ async def forgive_debt(
     summary="Rebuild a wallet",
     openapi_extra=declare(404, 409, "ACCOUNT_FROZEN", "LEDGER_UNSOUND"),
 )
-async def rebuild(accountId: str, app: CurrentApp, caller: CurrentCaller) -> RebuildResponse:
+async def rebuild(
+    account_id: AccountIdInPath, app: CurrentApp, caller: CurrentCaller
+) -> RebuildResponse:
     """Rebuild a damaged or restored wallet from its ledger. Safe to repeat."""
     caller.require_admin()
-    done = rebuild_wallet(app, accountId)
-    logger.warning("wallet_rebuilt", account_id=accountId, settled_jobs=len(done.settled_jobs))
+    done = rebuild_wallet(app, account_id)
+    logger.warning("wallet_rebuilt", account_id=account_id, settled_jobs=len(done.settled_jobs))
     return RebuildResponse(
         balance=done.wallet.balance,
         held=done.wallet.held,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.declare import KEY_REQUIRED, declare
+from darkroom.api.parameters import Cursor, Limit, PurchaseIdInPath
 from darkroom.api.schemas.purchases import ResolvePurchaseRequest
-from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
+from darkroom.kernel.limits import PAGE_DEFAULT
 from darkroom.payments.store import PurchaseStatus
 from darkroom.usecases.purchases.resolve_purchase import resolve_purchase
 from darkroom.views import purchases as views
@@ -31,10 +32,20 @@ _PURCHASES = "admin-purchases"
 async def list_purchases(
     app: CurrentApp,
     caller: CurrentCaller,
-    status: PurchaseStatus | None = None,
-    account: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
+    status: Annotated[
+        PurchaseStatus | None, Query(description="Only purchases in this state.")
+    ] = None,
+    account: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=200,
+            description="Only purchases of the account with this id.",
+            examples=["4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90"],
+        ),
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> AdminPurchasePage:
     """Purchases of one account, or of all accounts by status, oldest first. Without filters, those
     that need a decision (``mismatched``)."""
@@ -60,7 +71,7 @@ async def list_purchases(
     ),
 )
 async def resolve(
-    purchase_id: Annotated[str, Path(alias="purchaseId", max_length=100)],
+    purchase_id: PurchaseIdInPath,
     body: ResolvePurchaseRequest,
     request: Request,
     app: CurrentApp,

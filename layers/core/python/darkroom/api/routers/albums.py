@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
+from darkroom.api.parameters import AlbumIdInPath, Cursor, Limit, OutputIdInPath
 from darkroom.api.schemas.albums import (
     AddOutputsRequest,
     ChangeAlbumRequest,
     ChangeOutputRequest,
     CreateAlbumRequest,
 )
-from darkroom.kernel.limits import (
-    PAGE_DEFAULT,
-    PAGE_LIMIT,
-)
+from darkroom.kernel.limits import PAGE_DEFAULT
 from darkroom.usecases.albums.add_to_album import put_into_album
 from darkroom.usecases.albums.change_album import AlbumChange, change_album
 from darkroom.usecases.albums.change_album_output import change_album_output
@@ -32,8 +30,6 @@ from darkroom.views.albums import AlbumDetailResponse, AlbumOutput, AlbumPage, A
 router = APIRouter(tags=["Albums"])
 _ROUTE = "albums"
 _OUTPUTS = "album-outputs"
-AlbumId = Annotated[str, Path(alias="albumId")]
-OutputId = Annotated[str, Path(alias="outputId")]
 
 
 @router.get(
@@ -45,8 +41,8 @@ OutputId = Annotated[str, Path(alias="outputId")]
 async def list_albums(
     app: CurrentApp,
     caller: CurrentCaller,
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> AlbumPage:
     """The account's albums, newest first."""
     bound = {"account_id": caller.account_id, "route": _ROUTE}
@@ -83,19 +79,19 @@ async def post_album(
     openapi_extra=declare(404),
 )
 async def get_album(
-    album_id: AlbumId,
+    album_id: AlbumIdInPath,
     app: CurrentApp,
     caller: CurrentCaller,
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> AlbumDetailResponse:
     """An album with a page of its outputs, sorted by position."""
     bound = {"account_id": caller.account_id, "route": _OUTPUTS, "filters": album_id}
     album, outputs, position = views.get_album(
         app, caller.account_id, album_id, limit=limit, after=read_cursor(app, cursor, **bound)
     )
-    cursor = make_cursor(app, position, **bound)
-    return AlbumDetailResponse(**dict(album), outputs=outputs, next_cursor=cursor)
+    following = make_cursor(app, position, **bound)
+    return AlbumDetailResponse(**dict(album), outputs=outputs, next_cursor=following)
 
 
 @router.patch(
@@ -105,7 +101,7 @@ async def get_album(
     openapi_extra=declare(404),
 )
 async def patch_album(
-    album_id: AlbumId, body: ChangeAlbumRequest, app: CurrentApp, caller: CurrentCaller
+    album_id: AlbumIdInPath, body: ChangeAlbumRequest, app: CurrentApp, caller: CurrentCaller
 ) -> AlbumResponse:
     """Rename the album or choose its cover."""
     change = AlbumChange(
@@ -125,7 +121,7 @@ async def patch_album(
     response_class=Response,
     openapi_extra=declare(404),
 )
-async def remove_album(album_id: AlbumId, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def remove_album(album_id: AlbumIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Delete the album; its outputs stay with their jobs."""
     delete_album(app, account_id=caller.account_id, album_id=album_id)
     return Response(status_code=204)
@@ -138,7 +134,7 @@ async def remove_album(album_id: AlbumId, app: CurrentApp, caller: CurrentCaller
     openapi_extra=declare(404, 409, "ALBUM_FULL"),
 )
 async def post_outputs(
-    album_id: AlbumId, body: AddOutputsRequest, app: CurrentApp, caller: CurrentCaller
+    album_id: AlbumIdInPath, body: AddOutputsRequest, app: CurrentApp, caller: CurrentCaller
 ) -> AlbumResponse:
     """Add outputs of the account's jobs at the end. Outputs already in the album do not change."""
     album = put_into_album(
@@ -158,8 +154,8 @@ async def post_outputs(
     openapi_extra=declare(404),
 )
 async def patch_output(
-    album_id: AlbumId,
-    output_id: OutputId,
+    album_id: AlbumIdInPath,
+    output_id: OutputIdInPath,
     body: ChangeOutputRequest,
     app: CurrentApp,
     caller: CurrentCaller,
@@ -193,7 +189,7 @@ async def patch_output(
     openapi_extra=declare(404),
 )
 async def remove_output(
-    album_id: AlbumId, output_id: OutputId, app: CurrentApp, caller: CurrentCaller
+    album_id: AlbumIdInPath, output_id: OutputIdInPath, app: CurrentApp, caller: CurrentCaller
 ) -> Response:
     """Remove an output from the album; it stays with its job."""
     remove_from_album(app, account_id=caller.account_id, album_id=album_id, output_id=output_id)

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.bulk import results_for_each
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
+from darkroom.api.parameters import AssetIdInPath, Cursor, Limit
 from darkroom.api.schemas.assets import (
     DescribeRequest,
-    Kind,
-    Sort,
-    Status,
+    KnownKind,
+    KnownSort,
 )
-from darkroom.api.schemas.bulk import (
-    AssetIdsRequest,
-    BulkAssetRefusal,
-    BulkAssetResult,
-    BulkAssetsResponse,
-)
+from darkroom.api.schemas.bulk import AssetIdsRequest, BulkAssetResult, BulkAssetsResponse
 from darkroom.assets import store
+from darkroom.assets.model import AssetStatus
 from darkroom.assets.store import ASSET_PREFIX
 from darkroom.kernel.ids import is_id
 from darkroom.kernel.limits import (
     PAGE_DEFAULT,
-    PAGE_LIMIT,
     SEARCH_LIMIT_CHARS,
     TAG_LIMIT_CHARS,
 )
@@ -40,7 +35,6 @@ from darkroom.views.assets import AssetPage, AssetResponse
 
 router = APIRouter(tags=["Assets"])
 _ROUTE = "assets"
-AssetId = Annotated[str, Path(alias="assetId")]
 
 
 @router.get(
@@ -52,13 +46,32 @@ AssetId = Annotated[str, Path(alias="assetId")]
 async def list_assets(
     app: CurrentApp,
     caller: CurrentCaller,
-    status: Status | None = None,
-    kind: Kind | None = None,
-    search: Annotated[str | None, Query(min_length=1, max_length=SEARCH_LIMIT_CHARS)] = None,
-    tag: Annotated[str | None, Query(min_length=1, max_length=TAG_LIMIT_CHARS)] = None,
-    sort: Sort = "newest",
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
+    status: Annotated[AssetStatus | None, Query(description="Only files in this state.")] = None,
+    kind: Annotated[KnownKind | None, Query(description="Only files of this kind.")] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=SEARCH_LIMIT_CHARS,
+            description="Beginnings of words in name and tags, or a whole id.",
+            examples=["first da"],
+        ),
+    ] = None,
+    tag: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=TAG_LIMIT_CHARS,
+            description="Only files with this tag, in any case.",
+            examples=["summer"],
+        ),
+    ] = None,
+    sort: Annotated[
+        KnownSort,
+        Query(description="`duration` lists the longest first, and pictures last."),
+    ] = "newest",
+    cursor: Cursor = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> AssetPage:
     """The account's assets.
 
@@ -84,7 +97,9 @@ async def list_assets(
     summary="Get a file",
     openapi_extra=declare(404),
 )
-async def get_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> AssetResponse:
+async def get_asset(
+    asset_id: AssetIdInPath, app: CurrentApp, caller: CurrentCaller
+) -> AssetResponse:
     """One asset, with links to its clean copy once it is ``uploaded``."""
     asset = store.get_asset(caller.account_id, asset_id)
     return views.asset_with_job(app, asset, language=caller.language)
@@ -97,7 +112,7 @@ async def get_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -
     openapi_extra=declare(404),
 )
 async def patch_asset(
-    asset_id: AssetId, body: DescribeRequest, app: CurrentApp, caller: CurrentCaller
+    asset_id: AssetIdInPath, body: DescribeRequest, app: CurrentApp, caller: CurrentCaller
 ) -> AssetResponse:
     """Rename a file, tag it, or put it into a folder. Lists show the change a moment later."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
@@ -115,7 +130,7 @@ async def patch_asset(
     response_class=Response,
     openapi_extra=declare(404, 409, "ASSET_IN_USE"),
 )
-async def remove_asset(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def remove_asset(asset_id: AssetIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Delete a file. 409 ``ASSET_IN_USE`` while an active reference photo uses it."""
     delete_asset(app, account_id=caller.account_id, asset_id=asset_id)
     return Response(status_code=204)
@@ -142,7 +157,7 @@ async def remove_assets(
         results = results_for_each(
             body.asset_ids,
             one,
-            refused=BulkAssetRefusal.of,
+            refused=BulkAssetResult.refused,
             knows=lambda text: is_id(text, ASSET_PREFIX),
             language=command.language,
         )

@@ -15,7 +15,6 @@ from darkroom.api.openapi.declare import KEY_OPTIONAL, KEY_REQUIRED, declare
 from darkroom.api.routers.regenerate import options_of
 from darkroom.api.schemas.bulk import (
     BulkOptionsRequest,
-    BulkRefusal,
     BulkResponse,
     BulkResult,
     BulkRetryRequest,
@@ -140,7 +139,7 @@ def each_job(
     job_ids: Sequence[str], one: Callable[[str], BulkResult], *, language: str
 ) -> BulkResponse:
     results = results_for_each(
-        job_ids, one, refused=BulkRefusal.of, knows=is_job_id, language=language
+        job_ids, one, refused=BulkResult.refused, knows=is_job_id, language=language
     )
     return BulkResponse(results=results)
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from darkroom.api.auth import CurrentApp
 from darkroom.api.openapi.declare import declare
 from darkroom.api.schemas.catalog import (
     HealthResponse,
-    Label,
+    Plan,
+    PlanLimitsResponse,
+    PlanList,
     RecipeLimits,
     RecipesResponse,
     SliderLimits,
+    TemplateGenre,
+    TemplateMode,
     TemplatePage,
+    TemplateStage,
 )
 from darkroom.kernel import catalog, limits
+from darkroom.kernel.media_types import AUDIO, IMAGE, VIDEO
+from darkroom.plans.model import label_of, limits_of, plan_names
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
+from darkroom.views.labels import Label
 
 router = APIRouter(tags=["Catalog"])
 
@@ -34,13 +44,32 @@ _LIMITS = RecipeLimits(
 
 
 @router.get(
+    "/api/plans",
+    operation_id="listPlans",
+    summary="List plans",
+    openapi_extra=declare(),
+)
+async def get_plans() -> PlanList:
+    """Plans and their limits. Public."""
+    return PlanList(items=[_plan(name) for name in plan_names()])
+
+
+@router.get(
     "/api/templates",
     operation_id="listTemplates",
     summary="List templates",
     openapi_extra=declare(),
 )
 async def get_templates(
-    mode: str | None = None, stage: str | None = None, genre: str | None = None
+    mode: Annotated[
+        TemplateMode | None, Query(description="Only templates of this recipe.")
+    ] = None,
+    stage: Annotated[
+        TemplateStage | None, Query(description="Only templates of this stage.")
+    ] = None,
+    genre: Annotated[
+        TemplateGenre | None, Query(description="Only templates of this genre.")
+    ] = None,
 ) -> TemplatePage:
     """Templates that match the filters."""
     items = list_templates(mode, stage, genre)
@@ -76,3 +105,21 @@ async def get_recipes() -> RecipesResponse:
 async def get_health(app: CurrentApp) -> HealthResponse:
     """Report that the function runs."""
     return HealthResponse(status="ok", stage=app.settings.stage)
+
+
+def _plan(name: str) -> Plan:
+    allowed = limits_of(name)
+    return Plan(
+        plan=name,
+        name=Label(**label_of(name)),
+        # Operators put accounts on plans; none is sold.
+        prices=[],
+        limits=PlanLimitsResponse(
+            storage_bytes=allowed.storage_bytes,
+            image_file_bytes=allowed.file_bytes[IMAGE],
+            video_file_bytes=allowed.file_bytes[VIDEO],
+            audio_file_bytes=allowed.file_bytes[AUDIO],
+            concurrent_uploads=allowed.concurrent_uploads,
+            concurrent_tasks=allowed.concurrent_tasks,
+        ),
+    )

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.openapi.declare import declare
+from darkroom.api.parameters import Cursor, Limit
 from darkroom.credits.model import EntryType
-from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
+from darkroom.kernel.limits import PAGE_DEFAULT
 from darkroom.views import credits as views
 from darkroom.views import purchases
 from darkroom.views.credits import PricingResponse, TransactionPage, WalletResponse
@@ -18,7 +19,6 @@ from darkroom.views.purchases import PurchasePage
 
 router = APIRouter(tags=["Credits"])
 _TRANSACTIONS = "transactions"
-Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
 
 
 @router.get(
@@ -43,9 +43,9 @@ async def get_credits(app: CurrentApp, caller: CurrentCaller) -> WalletResponse:
 async def list_transactions(
     app: CurrentApp,
     caller: CurrentCaller,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Limit = PAGE_DEFAULT,
-    type: EntryType | None = None,
+    type: Annotated[EntryType | None, Query(description="Only entries of this type.")] = None,
 ) -> TransactionPage:
     """The ledger, newest first. ``GET /api/credits`` returns a cursor for this list."""
     filters = type.value if type else ""
@@ -80,4 +80,4 @@ async def list_purchases(app: CurrentApp, caller: CurrentCaller) -> PurchasePage
 )
 async def get_pricing(app: CurrentApp) -> PricingResponse:
     """Packs, costs in credits, and the rules by which jobs are charged. Public."""
-    return views.get_pricing(app.settings.currency)
+    return views.get_pricing(app)

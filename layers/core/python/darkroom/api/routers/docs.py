@@ -15,7 +15,7 @@ from darkroom.kernel.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
 _NO_SNIFF = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-_FOR_EVER = "public, max-age=31536000, immutable"
+_FOREVER = "public, max-age=31536000, immutable"
 
 
 @router.get("/openapi.json")
@@ -37,7 +37,7 @@ def _script(request: Request, name: str) -> Response:
     if name != explorer.SCRIPT or folder is None:
         raise NotFound("no such script")
     compressed = "gzip" in request.headers.get("accept-encoding", "")
-    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding", **_NO_SNIFF}
+    headers = {"Cache-Control": _FOREVER, "Vary": "Accept-Encoding", **_NO_SNIFF}
     if compressed:
         headers["Content-Encoding"] = "gzip"
     content = explorer.script(folder, compressed=compressed)

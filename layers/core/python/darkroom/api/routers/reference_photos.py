@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
+from darkroom.api.parameters import Cursor, Limit, ReferencePhotoIdInPath
 from darkroom.api.schemas.reference_photos import (
     ROLE_PATTERN,
     RegisterRequest,
 )
-from darkroom.kernel.limits import PAGE_DEFAULT, PAGE_LIMIT
+from darkroom.kernel.limits import PAGE_DEFAULT
 from darkroom.usecases.assets.deactivate_reference_photo import deactivate_reference_photo
 from darkroom.usecases.assets.register_reference_photo import register_reference_photo
 from darkroom.views import reference_photos as views
@@ -68,9 +69,12 @@ async def register(
 async def list_reference_photos(
     app: CurrentApp,
     caller: CurrentCaller,
-    role: Annotated[str | None, Query(pattern=ROLE_PATTERN)] = None,
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_DEFAULT,
+    role: Annotated[
+        str | None,
+        Query(pattern=ROLE_PATTERN, description="Only photos in this role.", examples=["bride"]),
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> ReferencePhotoPage:
     """The account's active photos, by role and newest first in each role."""
     bound = {"account_id": caller.account_id, "route": _ROUTE, "filters": role or ""}
@@ -91,7 +95,7 @@ async def list_reference_photos(
     openapi_extra=declare(404),
 )
 async def deactivate(
-    reference_photo_id: Annotated[str, Path(alias="referencePhotoId")],
+    reference_photo_id: ReferencePhotoIdInPath,
     app: CurrentApp,
     caller: CurrentCaller,
 ) -> ReferencePhotoResponse:

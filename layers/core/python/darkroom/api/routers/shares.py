@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Request
+from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
 
 from darkroom.api.app import IS_HEAD
@@ -13,6 +13,7 @@ from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import REPLAYED_HEADER, read_command, respond_once
 from darkroom.api.json_response import json_response
 from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
+from darkroom.api.parameters import JobIdInPath, ShareTokenInPath
 from darkroom.api.schemas.shares import LinkTerms, ShareRequest, ShareResponse
 from darkroom.bootstrap.composition import App
 from darkroom.jobs.share_store import to_token
@@ -22,7 +23,6 @@ from darkroom.usecases.shares.view_share import find_shared, view_share
 from darkroom.views.shares import SharedJob, shared_job
 
 router = APIRouter(tags=["Shares"])
-JobId = Annotated[str, Path(alias="jobId")]
 
 
 @router.post(
@@ -34,7 +34,7 @@ JobId = Annotated[str, Path(alias="jobId")]
     openapi_extra=declare("JOB_NOT_FINAL", key=KEY_OPTIONAL),
 )
 async def share(
-    job_id: JobId,
+    job_id: JobIdInPath,
     request: Request,
     app: CurrentApp,
     caller: CurrentCaller,
@@ -73,7 +73,7 @@ async def share(
     status_code=204,
     openapi_extra=declare(404),
 )
-async def unshare(job_id: JobId, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def unshare(job_id: JobIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Revoke all links to the job. Safe to repeat."""
     unshare_job(app, account_id=caller.account_id, job_id=job_id)
     return Response(status_code=204)
@@ -86,7 +86,7 @@ async def unshare(job_id: JobId, app: CurrentApp, caller: CurrentCaller) -> Resp
     response_model=SharedJob,
     openapi_extra=declare(404, sends=dict.fromkeys(("Cache-Control", "Referrer-Policy"), (200,))),
 )
-async def read_share(token: str, request: Request, app: CurrentApp) -> Response:
+async def read_share(token: ShareTokenInPath, request: Request, app: CurrentApp) -> Response:
     """The shared outputs, for every client with the link. Each GET counts as a view."""
     is_head = bool(request.scope.get(IS_HEAD))
     family = find_shared(app, token) if is_head else view_share(app, token)

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from darkroom.api.auth import CurrentApp, CurrentCaller
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.openapi.declare import KEY_OPTIONAL, declare
-from darkroom.api.routers.assets import AssetId
+from darkroom.api.parameters import AssetIdInPath
 from darkroom.api.schemas.uploads import (
     CompleteRequest,
     CompleteResponse,
@@ -88,7 +88,9 @@ async def complete(
     summary="Get an upload",
     openapi_extra=declare(404),
 )
-async def get_upload(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> UploadResponse:
+async def get_upload(
+    asset_id: AssetIdInPath, app: CurrentApp, caller: CurrentCaller
+) -> UploadResponse:
     """The parts that have arrived."""
     return views.get_upload(app, caller.account_id, asset_id)
 
@@ -100,7 +102,7 @@ async def get_upload(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) 
     openapi_extra=declare(404, 409, "UPLOAD_CLOSED"),
 )
 async def sign_parts(
-    asset_id: AssetId, body: SignPartsRequest, app: CurrentApp, caller: CurrentCaller
+    asset_id: AssetIdInPath, body: SignPartsRequest, app: CurrentApp, caller: CurrentCaller
 ) -> SignPartsResponse:
     """New links for parts whose links have expired. The upload lasts as long as its links."""
     session = resign_upload(
@@ -120,7 +122,7 @@ async def sign_parts(
     response_class=Response,
     openapi_extra=declare(404, 409, "UPLOAD_CLOSED"),
 )
-async def abort(asset_id: AssetId, app: CurrentApp, caller: CurrentCaller) -> Response:
+async def abort(asset_id: AssetIdInPath, app: CurrentApp, caller: CurrentCaller) -> Response:
     """Abort an unfinished upload; the parts that have arrived are deleted."""
     abort_upload(app, account_id=caller.account_id, asset_id=asset_id)
     return Response(status_code=204)

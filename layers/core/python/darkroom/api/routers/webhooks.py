@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from fastapi import APIRouter, Path, Query, Request
@@ -46,7 +46,8 @@ async def stripe(request: Request, app: CurrentApp) -> PaymentEventResponse:
     return PaymentEventResponse(outcome=received.outcome)
 
 
-Parameter = Annotated[str, Query(min_length=1, max_length=100)]
+def _parameter(description: str, example: str) -> Any:
+    return Query(min_length=1, max_length=100, description=description, examples=[example])
 
 
 @router.post(
@@ -58,11 +59,23 @@ Parameter = Annotated[str, Query(min_length=1, max_length=100)]
 async def provider(
     request: Request,
     app: CurrentApp,
-    name: Annotated[str, Path(alias="provider", max_length=40)],
-    job: Parameter,
-    key: Parameter,
-    attempt: Annotated[int, Query(ge=1, le=1000)],
-    nonce: Parameter,
+    name: Annotated[
+        str,
+        Path(
+            alias="provider",
+            max_length=40,
+            description="Name of the provider.",
+            examples=["replicate"],
+        ),
+    ],
+    job: Annotated[str, _parameter("Id of the job.", "job_01JGTQ4M9R8W3Z5K7N2P6X0A00")],
+    key: Annotated[str, _parameter("Key of the task.", "clip_2")],
+    attempt: Annotated[
+        int, Query(ge=1, le=1000, description="Number of the attempt, from 1.", examples=[1])
+    ],
+    nonce: Annotated[
+        str, _parameter("The secret of the attempt.", "9f86d081884c7d659a2feaa0c55ad015")
+    ],
 ) -> ProviderCallbackResponse:
     """Receive a provider's callback about one attempt, at the URL that the provider was given.
 

@@ -10,11 +10,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     SkipValidation,
     StringConstraints,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import union_schema
 
 from darkroom.kernel.words import is_unicode
 from darkroom.recipes.fields import broken
@@ -27,10 +31,36 @@ class RequestBody(BaseModel):
 
     bulk_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields with many ids. Each id has its own result, so an odd one does not fail the request."""
+    nullable_fields: ClassVar[frozenset[str]] = frozenset()
+    """Optional fields in which null has a meaning of its own."""
+    forms: ClassVar[tuple[type[RequestBody], ...]] = ()
+    """Bodies of which clients send one. One model reads them all, so that its errors name what is
+    missing; the document has each, so that clients can be checked for them."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, alias_generator=to_camel, validate_by_name=False
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The schema of what clients should send: a field without a value is left out."""
+        if cls.forms:
+            shapes: list[CoreSchema | tuple[CoreSchema, str]] = [
+                form.__pydantic_core_schema__ for form in cls.forms
+            ]
+            return {**handler(union_schema(shapes)), "description": cls.__doc__}
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, field in cls.model_fields.items():
+            if field.is_required() or field.default is not None or name in cls.nullable_fields:
+                continue
+            shape = properties[field.alias or name]
+            [only] = (option for option in shape.pop("anyOf") if option != {"type": "null"})
+            del shape["default"]
+            properties[field.alias or name] = {**only, **shape}
+        return schema
 
     @model_validator(mode="before")
     @classmethod

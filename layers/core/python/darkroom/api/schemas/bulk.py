@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from darkroom.api.messages import MESSAGES
 from darkroom.api.schemas.base import RequestBody, SentId
@@ -68,37 +68,50 @@ class BulkRetryRequest(JobIdsRequest, RetryRequest):
     """All jobs are retried with the same options."""
 
 
+def _outcomes(**facts: str) -> dict[str, Any]:
+    """In the document: a success with these facts, or a failure with its code and sentence."""
+    return {
+        "oneOf": [_outcome(ok=True, **facts), _outcome(ok=False, code="string", error="string")]
+    }
+
+
+def _outcome(*, ok: bool, **facts: str) -> dict[str, Any]:
+    shapes = {name: {"type": kind} for name, kind in facts.items()}
+    return {
+        "type": "object",
+        "properties": {"ok": {"type": "boolean", "const": ok}, **shapes},
+        "required": ["ok", *shapes],
+    }
+
+
 class BulkResult(ResponseBody):
-    """The result for one job: it succeeded."""
+    """The result for one job; on failure, ``code`` and ``error`` say why."""
+
+    model_config = ConfigDict(json_schema_extra=_outcomes(status="string"))
 
     job_id: SentJobId
-    ok: Literal[True] = described("It succeeded for this job.")
-    status: BulkStatus = described("State of the job, or of its zip: `building` or `ready`.")
+    ok: bool = described("Whether it succeeded for this job.")
+    status: Omittable[BulkStatus] = Field(
+        default=None, description="State of the job, or of its zip: `building` or `ready`."
+    )
     retry_job_id: Omittable[JobId] = Field(
         default=None, description="Id of the new job of a retry."
     )
     outcome: Omittable[CancelOutcomeName] = None
     download_url: Omittable[Link] = Field(default=None, description="Signed link to the zip.")
     expires_at: Omittable[Timestamp] = Field(default=None, description="When the link ends.")
-
-
-class BulkRefusal(ResponseBody):
-    """The result for one job: it failed, and the others did not because of it."""
-
-    job_id: SentJobId
-    ok: Literal[False] = described("It failed for this job.")
-    code: ErrorCode
-    error: ErrorSentence
+    code: Omittable[ErrorCode] = None
+    error: Omittable[ErrorSentence] = None
 
     @classmethod
-    def of(cls, job_id: str, code: str, error: str) -> BulkRefusal:
+    def refused(cls, job_id: str, code: str, error: str) -> BulkResult:
         return cls(job_id=job_id, ok=False, code=code, error=error)
 
 
 class BulkResponse(ResponseBody):
     """A result for each id."""
 
-    results: list[BulkResult | BulkRefusal] = described("The results, in the order of the ids.")
+    results: list[BulkResult] = described("The results, in the order of the ids.")
 
 
 class AssetIdsRequest(RequestBody):
@@ -113,28 +126,21 @@ class AssetIdsRequest(RequestBody):
 
 
 class BulkAssetResult(ResponseBody):
-    """The result for one file: it succeeded."""
+    """The result for one file; on failure, ``code`` and ``error`` say why."""
+
+    model_config = ConfigDict(json_schema_extra=_outcomes())
 
     asset_id: SentAssetId
-    ok: Literal[True] = described("It succeeded for this file.")
-
-
-class BulkAssetRefusal(ResponseBody):
-    """The result for one file: it failed, and the others did not because of it."""
-
-    asset_id: SentAssetId
-    ok: Literal[False] = described("It failed for this file.")
-    code: ErrorCode
-    error: ErrorSentence
+    ok: bool = described("Whether it succeeded for this file.")
+    code: Omittable[ErrorCode] = None
+    error: Omittable[ErrorSentence] = None
 
     @classmethod
-    def of(cls, asset_id: str, code: str, error: str) -> BulkAssetRefusal:
+    def refused(cls, asset_id: str, code: str, error: str) -> BulkAssetResult:
         return cls(asset_id=asset_id, ok=False, code=code, error=error)
 
 
 class BulkAssetsResponse(ResponseBody):
     """A result for each id."""
 
-    results: list[BulkAssetResult | BulkAssetRefusal] = described(
-        "The results, in the order of the ids."
-    )
+    results: list[BulkAssetResult] = described("The results, in the order of the ids.")

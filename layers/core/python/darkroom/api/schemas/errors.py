@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from darkroom.credits import pricing
 from darkroom.kernel.problems import SENTENCES
-from darkroom.views.base import Count, Omittable, ResponseBody
+from darkroom.plans.model import plan_names
+from darkroom.views.base import Count, Omittable, ResponseBody, Words
 
+PlanName = Annotated[str, Words("PlanName", plan_names)]
 UpgradeTo = Annotated[
-    str | None,
+    PlanName | None,
     Field(
         description="The smallest plan that is large enough; null if none is.",
         examples=["standard"],
@@ -54,7 +57,7 @@ class ErrorBody(ResponseBody):
 
 class InvalidFieldsBody(ErrorBody):
     fields: Omittable[list[FieldProblem]] = Field(
-        None, description="The fields that are wrong, as far as they are known."
+        default=None, description="The fields that are wrong, as far as they are known."
     )
 
 
@@ -69,9 +72,9 @@ class RegenerationTargetBody(ResponseBody):
 
     target: str = Field(description="What is made again.", examples=["story_clip"])
     clip_no: Omittable[Count] = Field(
-        None, description="Number of the clip or scene, from 1.", examples=[2]
+        default=None, description="Number of the clip or scene, from 1.", examples=[2]
     )
-    key: Omittable[str] = Field(None, description="Key of the image.", examples=["img_01"])
+    key: Omittable[str] = Field(default=None, description="Key of the image.", examples=["img_01"])
 
 
 class InvalidTargetBody(ErrorBody):
@@ -101,7 +104,7 @@ class AssetBody(ErrorBody):
 
 class MissingPartsBody(AssetBody):
     missing_parts: Omittable[list[int]] = Field(
-        None,
+        default=None,
         description="Numbers of the parts to send, from 1; at most the first 1,000.",
         examples=[[2, 3]],
     )
@@ -110,7 +113,9 @@ class MissingPartsBody(AssetBody):
 class Suggestion(ResponseBody):
     """A pack that covers the shortfall."""
 
-    pack: str = Field(description="The name of the pack.", examples=["Starter"])
+    pack: Annotated[str, Words("PackName", pricing.pack_names)] = Field(
+        description="The name of the pack.", examples=["Starter"]
+    )
     credits: int = Field(description="The credits in the pack.", examples=[10])
 
 
@@ -135,7 +140,7 @@ class PlanLimitBody(ErrorBody):
         description="The most that the plan allows: bytes or files.", examples=[1_000_000_000]
     )
     used: int = Field(description="What is in use: bytes or files.", examples=[999_000_000])
-    plan: str = Field(description="The account's plan.", examples=["free"])
+    plan: PlanName = Field(description="The account's plan.", examples=["free"])
     upgrade_to: UpgradeTo
 
 
@@ -144,8 +149,8 @@ class FileTooLargeBody(InvalidFieldsBody):
         description="The largest size that is allowed, in bytes.",
         examples=[10_000_000],
     )
-    plan: Omittable[str] = Field(
-        None,
+    plan: Omittable[PlanName] = Field(
+        default=None,
         description="The account's plan, if it is the plan that does not allow the size.",
         examples=["free"],
     )

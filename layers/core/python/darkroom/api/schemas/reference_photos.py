@@ -9,12 +9,19 @@ from pydantic import (
 )
 
 from darkroom.api.schemas.base import Identifier, RequestBody
+from darkroom.views.base import described
+from darkroom.views.reference_photos import RoleName
 
 ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
-Role = Annotated[str, StringConstraints(pattern=ROLE_PATTERN)]
+Role = Annotated[RoleName, StringConstraints(pattern=ROLE_PATTERN)]
 """The role of the person in the pictures to be made: ``groom``, ``bride``, ``self``, …"""
 
 
 class RegisterRequest(RequestBody):
-    asset_id: Identifier
+    asset_id: Annotated[
+        Identifier,
+        described(
+            "Id of a checked picture with exactly one face.", "ast_01JGTQ4M9R8W3Z5K7N2P6X0B00"
+        ),
+    ]
     role: Role

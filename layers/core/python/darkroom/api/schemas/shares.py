@@ -10,13 +10,18 @@ from pydantic import (
 
 from darkroom.api.schemas.base import RequestBody
 from darkroom.kernel.limits import SHARE_DAYS_LIMIT
-from darkroom.views.base import Omittable, ResponseBody
+from darkroom.views.base import Omittable, ResponseBody, Timestamp, described
+
+SHARE_TOKEN = "CzBVep_E6Q4zWH2ix-wRNluApcrvFDleg6jN8hc8YYY"
 
 
 class ShareRequest(RequestBody):
     """Without ``expiresInDays`` the link works until it is revoked or the job is deleted."""
 
-    expires_in_days: Annotated[int, Field(ge=1, le=SHARE_DAYS_LIMIT)] | None = None
+    expires_in_days: Annotated[
+        Annotated[int, Field(ge=1, le=SHARE_DAYS_LIMIT)] | None,
+        described("Days that the link works; without it, until it is revoked.", 30),
+    ] = None
 
 
 class LinkTerms(ResponseBody):
@@ -26,6 +31,15 @@ class LinkTerms(ResponseBody):
 
 
 class ShareResponse(ResponseBody):
-    token: str
-    url: str
-    expires_at: Omittable[str] = None
+    token: Annotated[
+        str, described("The secret in the link, for `GET /api/shares/{token}`.", SHARE_TOKEN)
+    ]
+    url: Annotated[
+        str,
+        described(
+            "The link to give away.", f"https://app.example.com/s/{SHARE_TOKEN}", format="uri"
+        ),
+    ]
+    expires_at: Annotated[
+        Omittable[Timestamp], described("When it stops working; absent if it does not.")
+    ] = None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from darkroom.credits.audit.facts import Books, Breach, EntryFacts
+from darkroom.credits.audit.facts import Books, Breach, EntryFacts, Law
 
 ENTRY_TIME_TOLERANCE = timedelta(minutes=5)
 """Different processes write the entries of a wallet: their clocks differ, and a call may wait
 between reading its clock and its commit. The order of versions is exact; times are not."""
 EXPIRY_TOLERANCE = timedelta(hours=1)
 """The sweeper runs every minute; a grant that is due for longer was not swept."""
-MONEY_LAWS = frozenset({"L1", "L2", "L3", "L5", "L7"})
+MONEY_LAWS: frozenset[Law] = frozenset({"L1", "L2", "L3", "L5", "L7"})
 """The laws that decide what an account may spend. A missing output (L6), an unreadable item (L8) or
 a purchase record (L4) does not put its credits in doubt."""
 LIVE_GRANTS_LIMIT = 50
@@ -24,7 +24,7 @@ GRACE = timedelta(hours=24)
 
 def breach(
     books: Books,
-    law: str,
+    law: Law,
     message: str,
     entry: EntryFacts | None = None,
     *,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 EXPLICIT_SCHEMA = 2
 """From this version of its shape on, an entry records every merge and expiry, and all credits that
@@ -17,6 +18,12 @@ come in pay an open debt first. Of older entries these are unknown."""
 WRITTEN_OFF = "ITEM_UNREADABLE"
 """The reason of a job that was ended because an item of it is damaged: all of its credits are
 returned, its outputs stay, and its hold was reconstructed from the ledger."""
+
+
+Law = Literal["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8"]
+"""L1: the wallet is the sum of its entries. L2: nothing is below zero. L3: grants add up to the
+balance. L4: a cause happens once. L5: a hold ends once, in full. L6: a job has what it promised.
+L7: credits that came in are there, spent, expired or reversed. L8: every item can be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +175,7 @@ class Books:
 
 @dataclass(frozen=True, kw_only=True)
 class Breach:
-    law: str
+    law: Law
     account_id: str
     message: str
     entry_id: str | None = None

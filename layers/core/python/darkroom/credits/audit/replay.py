@@ -18,12 +18,12 @@ from darkroom.credits.audit.common import (
     grace_until,
     is_before,
 )
-from darkroom.credits.audit.facts import EntryFacts, GrantFacts, JobFacts, MergeFacts
+from darkroom.credits.audit.facts import EntryFacts, GrantFacts, JobFacts, Law, MergeFacts
 
 ORDER_CHECK_LIMIT = 4 * LIVE_GRANTS_LIMIT
 """With more live grants than this (a breach of its own), their order is not checked."""
 
-Problem = tuple[str, str]
+Problem = tuple[Law, str]
 """The law that is broken, and how."""
 
 

@@ -31,7 +31,7 @@ from darkroom.payments.ports import (
     PaymentUnreadable,
     RefundRefused,
 )
-from darkroom.payments.store import Purchase
+from darkroom.payments.store import GatewayName, Purchase
 
 TOLERANCE_SECONDS = 300
 # One call with its retry has to end well before the shortest function timeout (15 s).
@@ -72,7 +72,7 @@ _OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 class StripeGateway:
     """The gateway behind the official ``stripe`` package."""
 
-    name = "stripe"
+    name: GatewayName = "stripe"
 
     def __init__(
         self,

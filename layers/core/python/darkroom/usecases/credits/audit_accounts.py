@@ -11,7 +11,7 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.bootstrap.composition import App
 from darkroom.credits import audit, pricing
-from darkroom.credits.audit.facts import Breach
+from darkroom.credits.audit.facts import Breach, Law
 from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db.items import SalvagedItem
 from darkroom.db.raw import find_raw, query_raw, scan_raw
@@ -96,7 +96,7 @@ def _audit_account(app: App, account_id: str, packs: Mapping[str, int]) -> tuple
 def _bounded(breaches: Sequence[Breach]) -> list[Breach]:
     """The first breaches of each law: a broken history can have thousands."""
     kept: list[Breach] = []
-    counts: Counter[str] = Counter()
+    counts: Counter[Law] = Counter()
     for breach in breaches:
         counts[breach.law] += 1
         if counts[breach.law] <= BREACHES_PER_LAW_LIMIT:

@@ -6,12 +6,13 @@ The ledger is the source of truth: its entries are immutable. The wallet is thei
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 from darkroom.bootstrap.composition import App
 from darkroom.credits import store
 from darkroom.credits.audit import replay as replaying
 from darkroom.credits.audit.facts import Books, GrantFacts
-from darkroom.credits.model import Grant, Wallet
+from darkroom.credits.model import Grant, GrantSource, Wallet
 from darkroom.credits.store import WalletItem
 from darkroom.db import commit
 from darkroom.db.raw import find_raw
@@ -103,7 +104,8 @@ def _grant(found: replaying.Grant, books: Books) -> Grant:
         merged = stored.merged if merged is None else merged
     return Grant(
         grant_id=found.grant_id,
-        source=found.source,
+        # The replay only repeats what entries and holds say.
+        source=cast(GrantSource, found.source),
         remaining=found.remaining,
         priority=found.priority,
         created_at=created_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from darkroom.adapters.queues import Queue
 from darkroom.bootstrap.composition import App
@@ -15,6 +16,9 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict, NotFound, Unreadable
 
 DEAD_LETTERS = "dead-letters"
+Ended = Literal["task", "archive", "asset", "unreadable", "damaged"]
+"""What a dead letter was about and what was ended: a task, an archive or an upload; or nothing,
+because the message or the item that it names could not be read."""
 _DIED, _QUEUE = "DeadLetters", "Queue"
 
 
@@ -23,13 +27,13 @@ class KeptDeadLetter:
     dead_letter_id: str
     queue: str
     outcome: str
-    """What the message was about and what was ended: a task, an asset, …"""
+    """One of ``Ended``."""
     body: str
     created_at: datetime
 
 
 def keep_dead_letter(
-    app: App, *, message_id: str, sent_at_ms: int, queue: str, body: str, outcome: str
+    app: App, *, message_id: str, sent_at_ms: int, queue: str, body: str, outcome: Ended
 ) -> None:
     """Keep a message once, however often it is delivered; it expires like other events."""
     sent_at = datetime.fromtimestamp(sent_at_ms / 1000, UTC)

@@ -17,7 +17,7 @@ from darkroom.kernel.errors import Conflict, InvalidInput, KeyReused
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.kernel.problems import problem
 from darkroom.payments import store as payments_store
-from darkroom.payments.store import Purchase, PurchaseStatus
+from darkroom.payments.store import TEST_GATEWAY, Purchase, PurchaseStatus
 from darkroom.usecases.accounts.open_account import ensure_wallet
 from darkroom.usecases.credits.expire_grants import expire_due_first
 
@@ -48,7 +48,7 @@ def purchase_with_test_gateway(
         purchase = Purchase(
             purchase_id=purchase_id,
             account_id=command.account_id,
-            gateway="test",
+            gateway=TEST_GATEWAY,
             status=PurchaseStatus.SETTLED,
             credits=credits,
             pack=pack,
