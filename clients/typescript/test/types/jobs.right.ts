@@ -100,7 +100,7 @@ void dr.POST("/api/jobs/{jobId}/retry", { params: job, body: {}, action });
 void dr.GET("/api/jobs/{jobId}", { params: job }).then(({ data }): string => data.jobId);
 void dr.GET("/api/jobs/{jobId}", { params: job }).then(({ data }): number => data.progress.percent);
 void dr.GET("/api/jobs").then(({ data }): string | null => data.nextCursor);
-void dr.GET("/api/jobs.csv").then(({ data }): unknown => data);
+void dr.GET("/api/jobs.csv").then(({ data }): string => data);
 void dr.DELETE("/api/jobs/{jobId}", { params: job }).then(({ data }): undefined => data);
 void dr
   .POST("/api/jobs/confirm", { body: story, action })

@@ -50,7 +50,11 @@ PAGE = f"""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{TITLE} API</title>
 <link rel="icon" href="data:,">
-<style>html{{color-scheme:light dark}}body{{margin:0;font:16px/1.5 system-ui,sans-serif}}</style>
+<style>
+html{{color-scheme:light dark}}
+body{{margin:0;font:16px/1.5 system-ui,sans-serif}}
+a{{color:light-dark(#5b45c9,#a99bff)}}
+</style>
 <script type="module" src="/docs?script={SCRIPT}"></script>
 </head>
 <body>

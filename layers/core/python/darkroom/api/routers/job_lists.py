@@ -152,6 +152,7 @@ async def list_jobs(
     responses={
         200: {"description": "A CSV file", "content": {"text/csv": {"schema": {"type": "string"}}}}
     },
+    response_class=Response,
     response_model=None,
     openapi_extra=declare(400, sends={"Content-Disposition": (200,), "Link": (200,)}),
 )
