@@ -218,7 +218,7 @@ def some_steps(world: World, family: JobFamily, rng: random.Random, steps: int) 
         task = rng.choice(ready)
         family = running(family, task.key)
         if rng.random() < tasks_fail:
-            failure = Failure(code="BROKEN", refused=rng.random() < 0.5)
+            failure = Failure(code="PROVIDER_REFUSED", refused=rng.random() < 0.5)
             family = engine.fail(family, task.key, failure, now)
         elif steps == 3 and rng.random() < 0.3:
             family = engine.begin(family, now)
