@@ -184,6 +184,11 @@ def test_the_event_after_complete_gives_the_same_asset(world: World, check: Pape
     assert {**early.asset(), "assetId": ""} == {**late.asset(), "assetId": ""}
 
 
+def without_links(asset: dict[str, Any]) -> dict[str, Any]:
+    """Links change with the time."""
+    return {name: asset[name] for name in asset if name != "expiresAt" and "Url" not in name}
+
+
 def test_repeated_events_change_nothing(world: World, check: PaperCheck) -> None:
     upload = begin(world)
     upload.send()
@@ -194,7 +199,7 @@ def test_repeated_events_change_nothing(world: World, check: PaperCheck) -> None
     outcomes = [handle_ingest_message(world.app, upload.event(), check=check) for _ in range(2)]
 
     assert outcomes == ["ignored", "ignored"]
-    assert upload.asset() == before
+    assert without_links(upload.asset()) == without_links(before)
     assert len(check.seen) == 1
 
 

@@ -168,12 +168,17 @@ def store_sample(
     return Sample(job, tuple(names))
 
 
+OPTIONS = {"sourceLang": "en", "targetLangs": [], "outputFormats": ["srt"], "diarization": False}
+PORTRAITS = {"mode": "single", "styles": ["CLASSIC"], "totalImages": 1}
+FILM = {"stage": "spark", "genre": "noir", "sliders": {}, "rewriteEnabled": False}
+
+
 def inputs_of(recipe: str, asset_ids: list[str], translate: bool) -> dict[str, Any]:
     if recipe == "captions":
-        return {"assetIds": asset_ids, "options": {"translate": translate}}
+        return {"assetIds": asset_ids, "options": {**OPTIONS, "translate": translate}}
     if recipe == "portraits":
-        return {"referencePhotoIds": asset_ids}
-    return {"photoAssetIds": asset_ids}
+        return {**PORTRAITS, "referencePhotoIds": asset_ids}
+    return {**FILM, "photoAssetIds": asset_ids}
 
 
 def store_asset(account: str, name: str) -> str:
@@ -383,7 +388,7 @@ def test_portraits_are_found_by_role_and_by_the_name_of_the_reference_photo(
     )
     commit([reference_store.create_write(photo, operation="arranged")])
     sample = store_sample(user, recipe="portraits")
-    inputs = {"referencePhotoIds": [photo.reference_photo_id]}
+    inputs = inputs_of("portraits", [photo.reference_photo_id], translate=False)
     job = replace(sample.job, job_id=derived_id("job", user), inputs=inputs)
     commit(jobs_store.create_writes(job, operation="arranged"))
     index_job(job.job_id)
@@ -633,7 +638,7 @@ def a_failed_job(account: str, number: int) -> Job:
         account_id=account,
         recipe="captions",
         status=JobStatus.FAILED,
-        inputs={"assetIds": ["ast_x"], "options": {"translate": True}},
+        inputs=inputs_of("captions", ["ast_x"], translate=True),
         created_at=at,
         updated_at=at,
         started_at=at,

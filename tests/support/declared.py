@@ -83,6 +83,9 @@ def _is_from_gateway(status: int, body: str) -> bool:
 def _check_headers(where: str, declared: Declared, headers: Mapping[str, str], status: int) -> None:
     sent, known = ({name.lower() for name in names} for names in (headers, declared))
     unknown = {name for name in sent - known if not name.startswith(TRANSPORT)}
+    if headers.get("vary", "").lower() == "origin":
+        # The gateway's, with its CORS headers.
+        unknown.discard("vary")
     if unknown:
         raise Undeclared(f"{where} has headers that are not declared: {sorted(unknown)}")
     required = {name for name in declared if resolved(declared[name])["required"]}
