@@ -209,6 +209,18 @@ def test_a_damaged_job_hides_nothing_and_ends_with_its_credits_returned(
         assert audit_accounts(world.app, user).breaches == (), damage
 
 
+def test_a_job_whose_check_was_lost_ends_at_its_limit_with_the_check_of_a_task(
+    world: World, books: dict[str, list[RawItem]]
+) -> None:
+    user, job_id = a_damaged_job(world, books, Damage("job", "nextCheckAt", None))
+
+    world.clock.move(seconds=JOB_LIMIT_SECONDS)
+    world.sweep()
+
+    assert world.call("GET", "/api/credits", user=user).body["held"] == 0
+    assert a_job(world, job_id, user)["status"] in ("failed", "partial")
+
+
 DAMAGED_STATUS = Damage("job", "status", {"S": "odd"})
 LOST_PLAN = Damage("task#kf_3", "plan", {"S": "{"})
 

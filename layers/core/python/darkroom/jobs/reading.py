@@ -41,7 +41,7 @@ from darkroom.jobs.model import (
     Source,
     Task,
 )
-from darkroom.jobs.states import JobStatus, TaskStatus
+from darkroom.jobs.states import FINAL_JOB, JobStatus, TaskStatus
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.ids import MAX_OUTPUTS_PER_JOB
 from darkroom.kernel.limits import MAX_OUTPUTS_PER_TASK, STORED_DEPTH_LIMIT
@@ -101,14 +101,19 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
     if receipt is not None and len(receipt.parts) != len(price):
         found.unreadable.add("price")
         price, receipt = _one_part(receipt)
+    # A job whose state is unknown counts as final, so that no step continues it.
+    status = found.get("status", lambda: JobStatus(item.status), JobStatus.FAILED)
+    created_at = found.get("listKey", lambda: _created_at(item), updated_at)
+    # Only a job that was queued can run: if the moment is lost, it is not much later than this one.
+    is_running = status not in FINAL_JOB and status is not JobStatus.DRAFT
+    lost = created_at if is_running else None
     job = Job(
         job_id=item.pk,
         account_id=found.get("accountId", lambda: _text(item.account_id), ""),
         recipe=found.get("recipe", lambda: _text(item.recipe), ""),
-        # A job whose state is unknown counts as final, so that no step continues it.
-        status=found.get("status", lambda: JobStatus(item.status), JobStatus.FAILED),
+        status=status,
         inputs=found.get("inputs", lambda: _inputs(item, inputs), {}),
-        created_at=found.get("listKey", lambda: _created_at(item), updated_at),
+        created_at=created_at,
         updated_at=updated_at,
         version=found.get("version", lambda: whole(item.version), 0),
         language=found.get("lang", lambda: _text(item.language), "en"),
@@ -133,7 +138,7 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         created_by=item.created_by,
         operation=item.queued_by,
         balance_then=found.get("bal", lambda: whole_or_none(item.balance_then), None),
-        queued_at=found.get("queuedAt", lambda: _moment(item.queued_at), None),
+        queued_at=found.get("queuedAt", lambda: _moment(item.queued_at), None) or lost,
         started_at=found.get("startedAt", lambda: _moment(item.started_at), None),
         finished_at=found.get("finishedAt", lambda: _moment(item.finished_at), None),
         next_check_at=found.get("nextCheckAt", lambda: due_moment(item), None),

@@ -69,7 +69,8 @@ def _handle(app: App, job_id: str, sort_key: str) -> str:
     if must_end(family):
         end_unreadable(app, job_id)
         return "unreadable"
-    if sort_key == jobs_items.JOB_KEY:
+    # A job whose own check was lost is ended with the check of a task.
+    if sort_key == jobs_items.JOB_KEY or _is_overdue(family.job, app.clock.now()):
         return _handle_job(app, family)
     task = family.task(sort_key.removeprefix(jobs_items.TASK_PREFIX))
     return "gone" if task is None else _handle_task(app, task)
@@ -86,7 +87,7 @@ def _handle_job(app: App, family: JobFamily) -> str:
             )
         return "projected"
     queued_at = job.queued_at or job.created_at
-    if now >= queued_at + timedelta(seconds=JOB_LIMIT_SECONDS):
+    if _is_overdue(job, now):
         advance(app, job.job_id, lambda current: _abandon(current, JOB_TIMED_OUT, now))
         return "timed_out"
     never_began = job.status is JobStatus.QUEUED and not any(t.started_at for t in family.tasks)
@@ -98,6 +99,13 @@ def _handle_job(app: App, family: JobFamily) -> str:
         return "planned"
     _recheck(app, job.job_id, jobs_items.JOB_KEY, job=job, queued_at=queued_at)
     return "waiting"
+
+
+def _is_overdue(job: Job, now: datetime) -> bool:
+    """Whether the job has run for as long as a job may."""
+    if job.is_final or job.status is JobStatus.DRAFT:
+        return False
+    return now >= (job.queued_at or job.created_at) + timedelta(seconds=JOB_LIMIT_SECONDS)
 
 
 def _abandon(family: JobFamily, failure: Failure, now: datetime) -> JobFamily | None:
