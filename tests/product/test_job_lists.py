@@ -578,7 +578,7 @@ PATHS = (
 @pytest.fixture(scope="module")
 def accounts(world: World) -> dict[int, str]:
     """Accounts by their number of jobs."""
-    accounts = {size: a_user() for size in (100, 1000)}
+    accounts = {size: a_user() for size in (100, 400)}
     for size, account in accounts.items():
         store_many(account, size)
     return accounts

@@ -71,7 +71,7 @@ def said(transcript: Transcript) -> list[str]:
     return ["".join(text.split()) for text in texts]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TRANSCRIPTS)
 def test_every_word_is_shown_once_and_in_order(transcript: Transcript) -> None:
     cues = make_cues(transcript, transcript.language)
@@ -81,7 +81,7 @@ def test_every_word_is_shown_once_and_in_order(transcript: Transcript) -> None:
     assert shown == "".join("".join(w.text.split()) for cue in cues for w in cue.words)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TRANSCRIPTS)
 def test_lines_keep_their_length_and_their_number(transcript: Transcript) -> None:
     cues = make_cues(transcript, transcript.language)
@@ -95,7 +95,7 @@ def test_lines_keep_their_length_and_their_number(transcript: Transcript) -> Non
         assert all(cells(line) <= limit for line in cue.lines)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TRANSCRIPTS)
 def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None:
     cues = make_cues(transcript, transcript.language)
@@ -112,7 +112,7 @@ def test_cues_follow_each_other_within_the_media(transcript: Transcript) -> None
         assert all(b.start_ms - a.end_ms >= GAP_MS for a, b in itertools.pairwise(cues))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.builds(Span, start_ms=TIMES, end_ms=TIMES, read_ms=st.integers(0, 9000)), min_size=1
@@ -285,7 +285,7 @@ def test_control_characters_and_line_breaks_do_not_reach_a_caption() -> None:
     assert clean_text("a\x00b\n\n c\u2028d\ufeff\u202ee\ud800") == "ab c de"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TRANSCRIPTS.filter(lambda t: "\ud800" not in repr(t)))
 def test_a_transcript_reads_back_as_written(transcript: Transcript) -> None:
     assert read_transcript(write_transcript(transcript)) == transcript

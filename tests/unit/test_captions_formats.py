@@ -44,7 +44,7 @@ def ms(time: object) -> int:
     return round(time.total_seconds() * 1000)  # type: ignore[attr-defined]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TRANSCRIPTS)
 def test_srt_reads_back_cue_for_cue(transcript: Transcript) -> None:
     text = written(transcript, "srt", transcript.language)
@@ -59,7 +59,7 @@ def test_srt_reads_back_cue_for_cue(transcript: Transcript) -> None:
         assert shown == label + "\n".join(cue.lines)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TRANSCRIPTS)
 def test_srt_means_the_same_to_a_lenient_reader(transcript: Transcript) -> None:
     text = written(transcript, "srt", transcript.language)
@@ -69,7 +69,7 @@ def test_srt_means_the_same_to_a_lenient_reader(transcript: Transcript) -> None:
     assert [(event.start, event.end) for event in read] == [(c.start_ms, c.end_ms) for c in cues]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TRANSCRIPTS)
 def test_vtt_is_valid_and_reads_back_cue_for_cue(transcript: Transcript) -> None:
     text = written(transcript, "vtt", transcript.language)

@@ -29,7 +29,7 @@ from darkroom.events.store import Event
 from darkroom.jobs import reading, share_store
 from darkroom.jobs.model import Failure, Job, Output, Receipt, Source, Task
 from darkroom.jobs.share_store import Share
-from darkroom.jobs.states import TaskStatus
+from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.jobs.writing import inherited_to_item, inputs_to_item, job_to_item, task_to_item
 from darkroom.kernel.faces import FaceBox
 from darkroom.kernel.ids import derived_id
@@ -214,6 +214,9 @@ def jobs(draw: st.DrawFn) -> Job:
             next_check_at=st.none() | SECONDS,
         )
     )
+    if job.queued_at is None and not job.is_final and job.status is not JobStatus.DRAFT:
+        # Only a job that was queued can run.
+        return replace(job, queued_at=job.created_at)
     return job
 
 
