@@ -52,6 +52,7 @@ $(NODE_READY): package.json package-lock.json clients/typescript/package.json
 	node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)' \
 	  || { echo "Node 20.19 or newer is needed for the tests of the API document and of the client" >&2; exit 1; }
 	echo "Installing into node_modules (once)" >&2
+	test -w "$${HOME:-/}" || export npm_config_cache=$(CURDIR)/node_modules/.npm-cache; \
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 	touch $@
 
