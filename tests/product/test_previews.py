@@ -188,6 +188,22 @@ def test_a_small_picture_that_cannot_be_stored_does_not_cost_the_output(
     assert not any({"thumbnailUrl", "posterUrl"} & set(output) for output in job["outputs"])
 
 
+@pytest.mark.parametrize("error", [ImportError("no av"), MemoryError(), ZeroDivisionError()])
+def test_a_maker_of_small_pictures_that_breaks_does_not_cost_the_output(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def thumbnail(path: Path, mime_type: str) -> bytes | None:
+        raise error
+
+    monkeypatch.setattr(world.app.previews, "thumbnail", thumbnail)
+
+    job = a_made_story(world)
+
+    assert job["status"] == "succeeded"
+    assert {task["attempts"] for task in job["tasks"]} == {1}
+    assert not any({"thumbnailUrl", "posterUrl"} & set(output) for output in job["outputs"])
+
+
 def test_a_function_without_the_media_libraries_makes_none(world: World) -> None:
     world.app = replace(world.app, previews=None)
 

@@ -16,7 +16,7 @@ from pynamodb.models import Model
 
 from darkroom.credits.model import Change, Entry, EntryType, Grant, Hold, Merge, Wallet
 from darkroom.db import snapshot
-from darkroom.db.damage import read_all, read_item, report_unreadable
+from darkroom.db.damage import DAMAGE, read_all, read_item, report_unreadable
 from darkroom.db.due import Due
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, put, update
@@ -355,7 +355,7 @@ def to_wallet(item: WalletItem) -> Wallet:
         if item.unreadable:
             raise ValueError("another type than declared")
         return _to_wallet(item)
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except DAMAGE as error:
         report_unreadable(item.account_id, "wallet", item.unreadable or ("wallet",))
         raise WalletDamaged("the wallet is damaged") from error
 

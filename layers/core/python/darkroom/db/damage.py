@@ -19,6 +19,8 @@ from darkroom.kernel.errors import Unreadable
 METRIC = "UnreadableItems"
 DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """Errors that parsers raise for malformed input."""
+DAMAGED_INPUTS = (*DAMAGE, AssertionError)
+"""The same of rules that take an ended job's stored inputs for validated ones."""
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=SalvagedItem)
 logger = Logger()

@@ -15,6 +15,7 @@ from darkroom.credits import model
 from darkroom.credits import store as credits_store
 from darkroom.credits.model import BONUS_PRIORITY, PURCHASE_PRIORITY, Entry, Grant, Hold, Wallet
 from darkroom.db import commit
+from darkroom.db.damage import DAMAGE
 from darkroom.db.retry import retry_on_conflict
 from darkroom.jobs import engine
 from darkroom.jobs import items as jobs_items
@@ -150,7 +151,7 @@ def _holds_its_price(job: Job) -> bool:
     try:
         slices = [checked(piece) for piece in credits_store.hold_from_json(job.hold).slices]
         return sum(piece.remaining for piece in slices) == job.reserved
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except DAMAGE:
         return False
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from darkroom.assets.names_store import FileName, find_names
 from darkroom.assets.reference_store import REFERENCE_PREFIX
 from darkroom.assets.store import ASSET_PREFIX
+from darkroom.db.damage import DAMAGE
 from darkroom.jobs.model import Job
 from darkroom.kernel.ids import is_id
 from darkroom.recipes import REGISTRY
@@ -19,7 +20,7 @@ def file_ids(job: Job) -> tuple[str, ...]:
     recipe = REGISTRY.get(job.recipe)
     try:
         named = recipe.material_ids(job.inputs) if recipe else ()
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except DAMAGE:
         # The inputs are damaged, or incomplete in a draft.
         return ()
     return tuple(name for name in named if any(is_id(name, prefix) for prefix in _PREFIXES))

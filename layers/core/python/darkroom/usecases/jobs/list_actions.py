@@ -12,6 +12,7 @@ from functools import partial
 from typing import Literal
 
 from darkroom.bootstrap.composition import App
+from darkroom.db.damage import DAMAGED_INPUTS
 from darkroom.jobs.model import Job, JobFamily
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.command import Command
@@ -33,8 +34,6 @@ ActionName = Literal[
     "confirm", "cancel", "retry", "regenerate", "rerun", "share", "download", "delete"
 ]
 _REFUSALS = (Conflict, InvalidInput, NotFound, TooLarge)
-_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
-"""Errors of a rule that meets the damaged inputs of an ended job."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +85,7 @@ def _targets(job: Job) -> tuple[Target, ...]:
     recipe = REGISTRY.get(job.recipe)
     try:
         return recipe.targets(job.inputs) if recipe else ()
-    except _DAMAGE:
+    except DAMAGED_INPUTS:
         return ()
 
 
@@ -96,7 +95,7 @@ def _priced(
     """The action at the price of the job that it would queue; nothing if it would be refused."""
     try:
         job = build()
-    except (*_REFUSALS, *_DAMAGE):
+    except (*_REFUSALS, *DAMAGED_INPUTS):
         return
     yield Action(name=name, credits=job.reserved, target=target)
 

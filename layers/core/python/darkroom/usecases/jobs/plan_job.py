@@ -9,6 +9,7 @@ from dataclasses import replace
 from aws_lambda_powertools import Logger
 
 from darkroom.bootstrap.composition import App
+from darkroom.db.damage import DAMAGE
 from darkroom.generation.ports import capability_of
 from darkroom.generation.routing.routes import depends_on_plan, order_of
 from darkroom.jobs import engine
@@ -47,7 +48,7 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
             return engine.abandon(family, Failure(code=error.error_code), now)
         except (Conflict, NotFound):
             return engine.abandon(family, SOURCE_MISSING, now)
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except DAMAGE:
             # No recipe accepts these inputs: the stored item is damaged, and a retry would fail
             # in the same way.
             logger.exception("unplannable_job", job_id=job_id)

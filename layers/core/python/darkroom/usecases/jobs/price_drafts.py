@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from darkroom.assets import store as assets_store
 from darkroom.credits import pricing
+from darkroom.db.damage import DAMAGE
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.money import total_credits
@@ -41,7 +42,7 @@ def price_of_draft(job: Job, lengths: Lengths = MappingProxyType({})) -> int | N
         return total_credits(
             recipe.price(job.inputs, pricing.costs_of(recipe.cost_names), materials)
         )
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except DAMAGE:
         # The inputs are damaged.
         return None
 

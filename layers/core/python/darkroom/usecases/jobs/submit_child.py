@@ -8,6 +8,7 @@ from dataclasses import replace
 from darkroom.bootstrap.composition import App
 from darkroom.credits import store as credits_store
 from darkroom.db import snapshot
+from darkroom.db.damage import DAMAGED_INPUTS
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job, JobFamily
@@ -20,8 +21,6 @@ from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.jobs.end_unreadable import UNREADABLE
 from darkroom.usecases.jobs.submit_job import Submission, replay, submit, with_shortfall_event
 
-_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
-"""Errors of a rule that meets damaged inputs."""
 BuildChild = Callable[[JobFamily, str], Job]
 """Makes a child from its parent and an id."""
 
@@ -78,7 +77,7 @@ def build_child(build: BuildChild, parent: JobFamily, child_id: str) -> Job:
     was_damaged = receipt is not None and receipt.reason == UNREADABLE.code
     try:
         return build(parent, child_id)
-    except (InvalidInput, *_DAMAGE) as error:
+    except (InvalidInput, *DAMAGED_INPUTS) as error:
         if not (was_damaged or parent.unreadable):
             raise
         raise Conflict("what it was made from is lost", code="JOB_UNREADABLE") from error

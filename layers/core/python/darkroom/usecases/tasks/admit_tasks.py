@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
+from darkroom.db.damage import DAMAGE
 from darkroom.jobs import task_store
 from darkroom.jobs.model import Task
 from darkroom.jobs.states import TaskStatus
@@ -54,7 +55,7 @@ def _send_if_possible(app: App, task: Task) -> bool:
     own deadline ends it. An outage of the queue is raised to the caller."""
     try:
         send_task(app, task)
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except DAMAGE:
         logger.exception("unsendable_task", job_id=task.job_id, task_key=task.key)
         return False
     return True

@@ -310,13 +310,16 @@ def _store_previews(app: App, task: Task, artifact: Artifact, storage_key: str) 
     if app.previews is None:
         return {}
     path, mime_type = artifact.path, artifact.mime_type
-    made = {
-        "has_thumbnail": (thumbnail_key_of(storage_key), app.previews.thumbnail(path, mime_type)),
-    }
-    if task.kind == KEYFRAME and mime_type != JPEG:
-        # It carries what its clip needs, and is ten times as large as people need.
-        made["has_jpeg"] = (jpeg_key_of(storage_key), app.previews.jpeg(path, mime_type))
     try:
+        made = {
+            "has_thumbnail": (
+                thumbnail_key_of(storage_key),
+                app.previews.thumbnail(path, mime_type),
+            ),
+        }
+        if task.kind == KEYFRAME and mime_type != JPEG:
+            # It carries what its clip needs, and is ten times as large as people need.
+            made["has_jpeg"] = (jpeg_key_of(storage_key), app.previews.jpeg(path, mime_type))
         for key, body in made.values():
             if body is not None:
                 app.storage.write(key, body, mime_type=JPEG)
