@@ -1,28 +1,9 @@
 /** What must compile: the API's types beside those of jobs. */
 
-import type { components, paths } from "../../src/schema.js";
+import type { components } from "../../src/schema.js";
+import type { Got, Path, Query, Sent } from "./routes.js";
 
 type Schemas = components["schemas"];
-type Query<P extends keyof paths> = paths[P] extends {
-  get: { parameters: { query?: infer Q } };
-}
-  ? NonNullable<Q>
-  : never;
-type Path<P extends keyof paths, M extends keyof paths[P]> = paths[P][M] extends {
-  parameters: { path: infer Q };
-}
-  ? Q
-  : never;
-type Sent<P extends keyof paths, M extends keyof paths[P]> = paths[P][M] extends {
-  requestBody?: { content: { "application/json": infer B } };
-}
-  ? B
-  : never;
-type Got<P extends keyof paths, M extends keyof paths[P], S extends number> = paths[P][M] extends {
-  responses: Record<S, { content: { "application/json": infer B } }>;
-}
-  ? B
-  : never;
 
 declare const asset: Schemas["AssetResponse"];
 declare const album: Schemas["AlbumDetailResponse"];

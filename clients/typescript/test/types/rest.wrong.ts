@@ -1,23 +1,9 @@
 /** What must not compile: one mistake under each `@ts-expect-error`. */
 
 import type { components, paths } from "../../src/schema.js";
+import type { Got, Query, Sent } from "./routes.js";
 
 type Schemas = components["schemas"];
-type Query<P extends keyof paths> = paths[P] extends {
-  get: { parameters: { query?: infer Q } };
-}
-  ? NonNullable<Q>
-  : never;
-type Sent<P extends keyof paths, M extends keyof paths[P]> = paths[P][M] extends {
-  requestBody?: { content: { "application/json": infer B } };
-}
-  ? B
-  : never;
-type Got<P extends keyof paths, M extends keyof paths[P], S extends number> = paths[P][M] extends {
-  responses: Record<S, { content: { "application/json": infer B } }>;
-}
-  ? B
-  : never;
 
 declare const asset: Schemas["AssetResponse"];
 declare const album: Schemas["AlbumResponse"];
