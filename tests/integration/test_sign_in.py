@@ -216,21 +216,24 @@ def test_the_hook_says_why_it_refuses(users: Users) -> None:
     assert re.fullmatch(r"PreSignUp failed with error EMAIL_DISPOSABLE: .*\.", reported["Message"])
 
 
-def test_sign_up_can_be_closed_and_operators_still_invite(users: Users) -> None:
-    def close(closed: bool) -> None:
-        users.cognito.update_user_pool(
-            UserPoolId=users.pool_id, AdminCreateUserConfig={"AllowAdminCreateUserOnly": closed}
-        )
+def test_sign_up_can_be_closed_and_operators_still_invite(stack: LocalStack, users: Users) -> None:
+    # A pool of its own: other users sign up to the shared one at the same time.
+    closed = Users(stack)
+    closed.pool_id = users.cognito.create_user_pool(
+        PoolName="closed",
+        UsernameAttributes=["email"],
+        Policies=stack.template["Resources"]["UserPool"]["Properties"]["Policies"],
+        AdminCreateUserConfig={"AllowAdminCreateUserOnly": True},
+    )["UserPool"]["Id"]
+    closed.client_id = users.cognito.create_user_pool_client(
+        UserPoolId=closed.pool_id,
+        ClientName="closed",
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"],
+    )["UserPoolClient"]["ClientId"]
 
-    close(True)
-    try:
-        code = refused(users.sign_up, an_email())
-        invited = an_invited_user(users)
-    finally:
-        close(False)
-
-    assert code == "NotAuthorizedException"
-    assert users.sign_in(invited, "temporary-1")["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
+    assert refused(closed.sign_up, an_email()) == "NotAuthorizedException"
+    invited = an_invited_user(closed)
+    assert closed.sign_in(invited, "temporary-1")["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
 
 
 def an_invited_user(users: Users) -> str:
