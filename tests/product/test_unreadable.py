@@ -164,7 +164,7 @@ def some_damages(items: list[RawItem], count: int) -> list[Damage]:
     by_attribute: dict[tuple[str, str], list[Damage]] = {}
     for damage in damages_of(items):
         kind = damage.sort_key if damage.sort_key in ("job", "inputs") else "task#kf_3"
-        if damage.sort_key == kind:
+        if damage.sort_key == kind and not _is_other_inputs(damage):
             by_attribute.setdefault((kind, damage.attribute), []).append(damage)
     chosen = []
     for turn in range(100):
@@ -173,6 +173,16 @@ def some_damages(items: list[RawItem], count: int) -> list[Damage]:
     distinct = list({str(damage): damage for damage in chosen}.values())
     step = max(1, len(by_attribute) // count)
     return distinct[: count * step : step]
+
+
+def _is_other_inputs(damage: Damage) -> bool:
+    """Whether it is no damage but other inputs, which are shown as they are stored."""
+    if damage.attribute != "inputs" or damage.held is None:
+        return False
+    try:
+        return isinstance(json.loads(damage.held.get("S", "")), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 READS = (
@@ -188,7 +198,7 @@ def read_everything(world: World, user: str, job_id: str) -> list[int]:
     return [world.call("GET", path.format(job=job_id), user=user).status for path in READS]
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [12, pytest.param(80, marks=pytest.mark.slow)])
 def test_a_damaged_job_hides_nothing_and_ends_with_its_credits_returned(
     world: World, books: dict[str, list[RawItem]], count: int
 ) -> None:
