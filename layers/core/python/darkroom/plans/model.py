@@ -11,7 +11,13 @@ from darkroom.kernel.problems import problem
 
 FREE = "free"
 STORAGE_BYTES, CONCURRENT_UPLOADS = "storageBytes", "concurrentUploads"
-_MB, _GB = 1000**2, 1000**3
+CONCURRENT_TASKS, PROVIDER_COST_USD = "concurrentTasks", "providerCostUsd"
+JOBS_PER_MONTH, FREE_JOBS_PER_DAY = "jobsPerMonth", "freeJobsPerDay"
+DRAFTS_OPEN, UPLOAD_SESSIONS_PER_HOUR = "draftsOpen", "uploadSessionsPerHour"
+INGEST_MINUTES_PER_DAY = "ingestMinutesPerDay"
+SHORT_FORMS, CHANNELS, LIVE_HOURS = "shortForms", "channels", "liveHours"
+TEAMS, TEAM_MEMBERS = "teams", "teamMembers"
+_MB = 1000**2
 
 
 class PlanLimit(Forbidden):
@@ -30,6 +36,8 @@ class PlanLimits:
     """The largest size of all files together, including those that are being uploaded."""
     concurrent_uploads: int
     """Files that may be in upload at the same time."""
+    by_name: Mapping[str, int | None]
+    """Every limit that is one number, by its name in the API; None is unlimited."""
 
 
 def plan_names() -> tuple[str, ...]:
@@ -46,13 +54,23 @@ def label_of(plan: str) -> Mapping[str, str]:
 def limits_of(plan: str) -> PlanLimits:
     """The plan's limits; a plan that is no longer sold counts as free."""
     plans = catalog.read("plans.json")
-    limits = plans.get(plan, plans[FREE])
+    entry = plans.get(plan, plans[FREE])
+    limits: Mapping[str, int | None] = entry["limits"]
     return PlanLimits(
-        concurrent_tasks=limits["concurrentTasks"],
-        file_bytes={kind: size_mb * _MB for kind, size_mb in limits["fileMb"].items()},
-        storage_bytes=limits["storageGb"] * _GB,
-        concurrent_uploads=limits["concurrentUploads"],
+        concurrent_tasks=_number(limits, CONCURRENT_TASKS),
+        file_bytes={kind: size_mb * _MB for kind, size_mb in entry["fileMb"].items()},
+        storage_bytes=_number(limits, STORAGE_BYTES),
+        concurrent_uploads=_number(limits, CONCURRENT_UPLOADS),
+        by_name=limits,
     )
+
+
+def _number(limits: Mapping[str, int | None], name: str) -> int:
+    """A limit that every plan has."""
+    limit = limits[name]
+    if limit is None:
+        raise ValueError(f"every plan limits {name}")
+    return limit
 
 
 def larger_plan(plan: str, fits: Callable[[PlanLimits], bool]) -> str | None:
@@ -60,6 +78,23 @@ def larger_plan(plan: str, fits: Callable[[PlanLimits], bool]) -> str | None:
     names = plan_names()
     above = names[names.index(plan) + 1 :] if plan in names else names[1:]
     return next((name for name in above if fits(limits_of(name))), None)
+
+
+def limit_reached(plan: str, name: str, *, used: float, more: float = 1) -> PlanLimit:
+    """The error for a limit that is one number: ``more`` does not fit beside ``used``."""
+
+    def fits(limits: PlanLimits) -> bool:
+        limit = limits.by_name[name]
+        return limit is None or used + more <= limit
+
+    return PlanLimit(
+        f"the limit {name} is reached",
+        name=name,
+        limit=limits_of(plan).by_name[name],
+        used=used,
+        plan=plan,
+        upgradeTo=larger_plan(plan, fits),
+    )
 
 
 def admit_size(plan: str, *, kind: str, size_bytes: int, at: str = "") -> None:
@@ -83,25 +118,9 @@ def admit_size(plan: str, *, kind: str, size_bytes: int, at: str = "") -> None:
 
 def storage_limit(plan: str, *, used_bytes: int, more_bytes: int) -> PlanLimit:
     """The error for storage: ``more_bytes`` do not fit into the plan."""
-    return PlanLimit(
-        "the storage limit is reached",
-        name=STORAGE_BYTES,
-        limit=limits_of(plan).storage_bytes,
-        used=used_bytes,
-        plan=plan,
-        upgradeTo=larger_plan(plan, lambda limits: used_bytes + more_bytes <= limits.storage_bytes),
-    )
+    return limit_reached(plan, STORAGE_BYTES, used=used_bytes, more=more_bytes)
 
 
 def uploads_limit(plan: str, *, open_uploads: int, more: int) -> PlanLimit:
     """The error for uploads: ``more`` files at the same time exceed the plan."""
-    return PlanLimit(
-        "too many files are being uploaded",
-        name=CONCURRENT_UPLOADS,
-        limit=limits_of(plan).concurrent_uploads,
-        used=open_uploads,
-        plan=plan,
-        upgradeTo=larger_plan(
-            plan, lambda limits: open_uploads + more <= limits.concurrent_uploads
-        ),
-    )
+    return limit_reached(plan, CONCURRENT_UPLOADS, used=open_uploads, more=more)
