@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 import random
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 from darkroom.analytics import store as analytics_store
 from darkroom.db import commit
 from darkroom.events.names import KINDS
 from darkroom.events.store import Event, record_write
-from darkroom.kernel.limits import EVENT_CHECK_SECONDS
+from darkroom.kernel.limits import COUNTER_SHARDS, EVENT_CHECK_SECONDS
 from darkroom.usecases.projections import project_event as projecting
 from darkroom.usecases.projections.project_event import project_event
 from darkroom.workers.relay import handle_record
 from tests.support.builders import a_user, buy, confirm, finish, regenerate
 from tests.support.moto_world import moto_world
-from tests.support.world import Response, World, stream_arn
+from tests.support.world import START, Response, World, stream_arn
 
 TEMPLATES = "/api/analytics/templates"
 
@@ -273,6 +277,83 @@ def test_the_sweeper_counts_an_event_that_the_stream_lost(world: World) -> None:
     assert done["event_projected"] == 1
     assert _confirmed(world) == before + 1
     assert not _is_due(world, event)
+
+
+def test_an_event_costs_few_calls(world: World) -> None:
+    plain = _event("JOB_SUCCEEDED", job_id=world.app.ids.new("job"))
+    confirmed = _an_event(world)
+
+    with sdk_calls() as recording:
+        commit([record_write(plain, retention_days=400)])
+    with sdk_calls() as projecting_plain:
+        project_event(world.app, plain)
+    with sdk_calls() as counting:
+        project_event(world.app, confirmed)
+    with sdk_calls() as repeating:
+        project_event(world.app, confirmed)
+
+    assert [name for name, _ in recording] == ["PutItem"]
+    assert [name for name, _ in projecting_plain] == ["UpdateItem"]
+    assert [name for name, _ in counting] == ["GetItem", "GetItem", "TransactWriteItems"]
+    # The event, two counters and a mark.
+    assert len(counting[-1][1]["TransactItems"]) == 4
+    assert "UpdateItem" in [name for name, _ in repeating]
+
+
+def test_reports_cost_the_same_after_many_events(world: World) -> None:
+    """The same templates and days, with a hundred and with a hundred thousand events."""
+    paths = (TEMPLATES, "/api/analytics/funnel", "/api/admin/margin")
+    costs = []
+    for number in (100, 10_000, 100_000):
+        for item in world.scan("analytics"):
+            if item["pk"]["S"].partition("#")[2][:6] in ("templa", "experi", "recipe", "funnel"):
+                _set_all_counters(world, item, number)
+        with sdk_calls() as calls:
+            for path in paths:
+                assert ask(world, path).status == 200
+        costs.append((len(calls), sum(each["returned"] for _, each in calls)))
+
+    (few_calls, few_bytes), _, (many_calls, many_bytes) = costs
+    assert many_calls == few_calls <= 3 * (1 + 2 * COUNTER_SHARDS) + COUNTER_SHARDS
+    # The slope of logarithms over three powers of ten: digits are all that grows.
+    assert math.log10(many_bytes / few_bytes) / 3 <= 0.02
+
+
+def _set_all_counters(world: World, item: Mapping[str, Any], number: int) -> None:
+    counters = {name for name, value in item.items() if "N" in value} - {"sv"}
+    world.client("dynamodb").put_item(
+        TableName=world.settings.tables["analytics"],
+        Item={**item, **{name: {"N": str(number)} for name in counters}},
+    )
+
+
+@contextmanager
+def sdk_calls() -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """The SDK calls that are made meanwhile, each with its parameters and the size of its items."""
+    made: list[tuple[str, dict[str, Any]]] = []
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def noted(client: Any, name: str, params: dict[str, Any]) -> Any:
+        made.append((name, {**params, "returned": 0}))
+        response = call(client, name, params)
+        made[-1][1]["returned"] = len(json.dumps(response.get("Items", [])))
+        return response
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", noted)
+        yield made
+
+
+def _event(name: str, *, job_id: str, **props: Any) -> Event:
+    return Event(
+        event_id=f"2026-01-05T09:00:00.000Z#{name}",
+        name=name,
+        entity_type="job",
+        entity_id=job_id,
+        account_id=a_user(),
+        created_at=START,
+        props=props,
+    )
 
 
 def _an_event(world: World) -> Event:

@@ -141,8 +141,8 @@ def _of_account(fact: Fact, template: str, flag: str, counter: str) -> tuple[Fir
 def _ended(fact: Fact) -> tuple[Count, ...]:
     """A job that ended. What was made from it in turn earns credits too, but its template was
     confirmed only once."""
-    credits = fact.props.get("creditsUsed")
-    settled = {} if not _is_count(credits) else {"jobs": 1, "credits": credits}
+    credits: Any = fact.props.get("creditsUsed")
+    settled: dict[str, int] = {"jobs": 1, "credits": credits} if _is_count(credits) else {}
     found: list[Count] = []
     template, recipe = _text(fact, "templateId"), _text(fact, "mode")
     if template is not None:

@@ -1,9 +1,7 @@
 """Conclusions from counts: intervals, p-values, and comparisons that may be looked at any time.
 
-Pure, and in the standard library: SciPy would not fit a function that answers HTTP. The tests
+Pure, and in the standard library: SciPy does not fit into a function behind the API. The tests
 compare it with published examples and with simulations.
-
-A *count* here is ``(successes, trials)``.
 """
 
 from __future__ import annotations
@@ -72,7 +70,7 @@ def p_value(a: Count, b: Count) -> float:
 
 def difference_sequence(a: Count, b: Count, *, alpha: float = 1 - CONFIDENCE) -> Interval:
     """A confidence sequence for ``rate(a) - rate(b)``: with probability ``1 - alpha`` it contains
-    the difference at every moment of the experiment, however often anyone looks.
+    the difference at every moment of the experiment, however often it is read.
 
     For each variant, the beta-binomial mixture of the likelihood ratio against a rate is a
     martingale that starts at 1 (Robbins 1970; Howard et al. 2021, section 3.2). So is the product

@@ -155,7 +155,9 @@ def find_first_times(candidates: Sequence[FirstTime], *, epoch: int) -> list[Fir
         except Model.DoesNotExist:
             found.append(candidate)
             continue
-        if not mark.attribute_values.get(_python_name(candidate.flag)):
+        # A damaged flag is one that was set: nothing ever removes a flag.
+        is_damaged = candidate.flag in mark.unreadable
+        if not is_damaged and not mark.attribute_values.get(_python_name(candidate.flag)):
             found.append(candidate)
     return found
 
@@ -235,6 +237,8 @@ def _row(item: CounterItem) -> Row:
         for name in COUNTERS
         if (number := getattr(item, _python_name(name))) is not None
     }
+    if any(number < 0 for number in counts.values()):
+        raise ValueError("a counter below zero")
     return Row(key=key, day=day or None, counts=counts)
 
 

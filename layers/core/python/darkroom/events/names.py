@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Entity = Literal["job", "asset", "account", "purchase", "queue"]
 Prop = Literal["text", "word", "mode", "count", "number", "flag", "options"]
@@ -37,7 +37,7 @@ class EventKind:
 def _kind(entity: Entity, name: str, props: str = "", **options: bool) -> EventKind:
     """``props`` as in ``"mode:mode clipNo:count?"``; the question mark: an event may lack it."""
     pairs = [prop.rstrip("?").split(":") for prop in props.split()]
-    types: Mapping[str, Prop] = dict(pairs)  # type: ignore[misc]
+    types: dict[str, Any] = dict(pairs)
     optional = frozenset(prop.split(":")[0] for prop in props.split() if prop.endswith("?"))
     return EventKind(name=name, entity=entity, props=types, optional=optional, **options)
 

@@ -88,7 +88,7 @@ class TemplateRow(ResponseBody):
 
 
 class Anytime(ResponseBody):
-    """A comparison that may be looked at every day: it counts accounts from the first day of the
+    """A comparison that may be read every day: it counts accounts from the first day of the
     template on, whatever the period."""
 
     leader: Annotated[
@@ -118,7 +118,7 @@ class Comparison(ResponseBody):
         Share,
         described("Two-sided p-value of equal rates of both: the pooled z-test.", 0.031),
     ]
-    anytime: Annotated[Anytime, described("The same, for as many looks as anyone likes.")]
+    anytime: Annotated[Anytime, described("The same, at any moment and as often as it is read.")]
     sample_ratio_ok: Annotated[
         bool,
         described(

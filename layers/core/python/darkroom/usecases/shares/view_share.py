@@ -25,14 +25,14 @@ _IPV6_NETWORK_BITS = 64
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
     """Who opens a link, as far as the request says. Only a keyed hash of it and of the day is
-    stored, so nobody is recognized on another day, and no address can be found out."""
+    stored: so visitors are not recognized on another day, and addresses cannot be found out."""
 
     address: str
     user_agent: str
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What tells visitors apart: the network, and which of a few groups the browser is in.
+        """What distinguishes visitors: the network, and which of a few groups the browser is in.
 
         A caller may send any user agent, so there are only so many groups for an address.
         """
