@@ -24,6 +24,7 @@ from moto.s3 import s3_backends
 from moto.secretsmanager import secretsmanager_backends
 from moto.sqs import sqs_backends
 
+from tests.support.quick_moto import quick_moto
 from tests.support.world import Resources, World
 
 REGION = "us-east-1"
@@ -47,7 +48,7 @@ def moto_world(**options: Any) -> Iterator[World]:
     if not _ONE_AT_A_TIME.acquire(timeout=LOCK_SECONDS):
         raise RuntimeError("another world is open; a test may have one at a time")
     # Undone inside out: our patches first, then moto puts back the environment it found.
-    with _released(), _moto(), pytest.MonkeyPatch.context() as patch:
+    with _released(), _moto(), quick_moto(), pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
