@@ -11,7 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from tests.support.builders import a_job, confirm
+from tests.support.moto_world import moto_world
 from tests.support.quick_moto import quick_moto
+from tests.support.world import World
 
 KEYS = {"hash": ("pk",), "hash and range": ("pk", "sk")}
 
@@ -107,3 +110,13 @@ def test_responses_and_states_are_those_of_moto(keys: tuple[str, ...]) -> None:
 
     assert len(quick) > 15
     assert quick == slow
+
+
+def test_a_world_reads_tables_as_dynamodb_returns_them() -> None:
+    with moto_world() as world:
+        a_job(world, confirm(world, "ann").body["jobId"], "ann")
+        world.drain()
+
+        for name in world.settings.tables:
+            assert world.scan(name) == World.scan(world, name)
+        assert len(world.scan("jobs")) > 3
