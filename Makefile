@@ -31,7 +31,7 @@ export SAM_CLI_TELEMETRY := 0
 # Some containers set it. Then every process compiles every module: the tests take a third longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test coverage test-long lint format unit openapi breaking release-openapi client bench \
+.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet rebuild-projections test coverage test-long lint format unit openapi breaking release-openapi client bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -80,6 +80,9 @@ audit: $(READY) ## Prove the books of the running local cloud: make audit [ACCOU
 
 rebuild-wallet: $(READY) ## Derive a wallet from its ledger again: make rebuild-wallet ACCOUNT=…
 	$(BIN)/python -m local rebuild-wallet --name $(NAME) --account "$(ACCOUNT)"
+
+rebuild-projections: $(READY) ## Count the log of events again, for template analytics and margins
+	$(BIN)/python -m local rebuild-projections --name $(NAME)
 
 test: lint validate $(NODE_READY) ## Lint, types, the template and all quick tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(XDIST)

@@ -15,6 +15,7 @@ PRODUCT = CORE / "darkroom"
 
 FEATURES = {
     "albums",
+    "analytics",
     "assets",
     "credits",
     "events",
@@ -59,6 +60,7 @@ APART = {
     "studio/speech/": ("darkroom.studio.films", "darkroom.studio.pictures"),
 }
 PURE = (
+    "analytics/model.py", "analytics/statistics.py",
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
     "signup/model.py",
     "generation/routing/cache.py", "generation/routing/health.py", "generation/routing/prices.py",

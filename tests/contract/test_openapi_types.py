@@ -26,6 +26,8 @@ NULLABLE = {
     "nextCursor", "frozenReason",
     # Null removes what is there.
     "coverOutputId", "folder", "group",
+    # There is nothing to divide by, and no proven leader.
+    "leader", "meanLatencySec", "queued", "run", "succeeded",
 }  # fmt: skip
 OTHERS = {"bulk", "errors", "generations", "job_changes", "job_lists", "jobs", "words"}
 """Modules about jobs, whose inputs have rules of their own, and about errors."""

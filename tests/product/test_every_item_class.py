@@ -20,6 +20,7 @@ from pynamodb.attributes import Attribute
 
 from darkroom.albums.items import AlbumItem, EntryItem
 from darkroom.albums.items import TombstoneItem as AlbumTombstoneItem
+from darkroom.analytics.store import CounterItem, MarkItem
 from darkroom.assets.lists.store import AssetEntryItem
 from darkroom.assets.reference_store import ReferencePhotoItem
 from darkroom.assets.store import AssetItem
@@ -47,6 +48,7 @@ from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.credits.read_books import OTHER_CLASSES
 from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
 from darkroom.usecases.projections.index_asset import index_asset
+from darkroom.usecases.projections.project_event import project_event
 from darkroom.webhooks import store as webhooks_store
 from darkroom.webhooks.store import Received, ReceivedItem
 from tests.support.builders import (
@@ -145,6 +147,12 @@ def find_cached(scene: Scene) -> object:
 
 def find_received(scene: Scene) -> object:
     return webhooks_store.find_received(EVENT)
+
+
+def count_again(scene: Scene) -> None:
+    """Count what was counted before, of an account that has a mark."""
+    for event in list_events(scene.ids["job"]):
+        project_event(scene.world.app, event)
 
 
 def sign_up(scene: Scene) -> None:
@@ -283,9 +291,24 @@ CASES: dict[type[BaseItem], Case] = {
             DEAD,
             ("POST", "/api/admin/dead-letters/redrive", {"ids": ["<dead_letter>"]}),
         ],
-        of_others=[DEAD],
+        of_others=[
+            DEAD,
+            get("/api/admin/events?name=DEAD_LETTER"),
+            get("/api/admin/events?job=<job>"),
+        ],
         shows="dead_letter_2",
         calls=[lambda scene: list_events(scene.ids["job"])],
+    ),
+    CounterItem: Case(
+        "analytics",
+        "#recipe#",
+        of_others=[get("/api/admin/margin"), get("/api/admin/margin?groupBy=template")],
+    ),
+    MarkItem: Case(
+        "analytics",
+        "#account#",
+        of_others=[get("/api/admin/margin")],
+        calls=[count_again],
     ),
     ReceivedItem: Case("webhooks", calls=[find_received]),
     providers_store.ProviderItem: Case("providers", calls=[find_health, find_cached]),
@@ -442,7 +465,9 @@ def scene() -> Iterator[Scene]:
         name = "\x1f".join((USER, "POST /api/albums", "album-1"))
         ids["response"] = hashlib.sha256(name.encode()).hexdigest()
         world.pump_stream()
-        yield Scene(world, ids)
+        scene = Scene(world, ids)
+        count_again(scene)
+        yield scene
 
 
 @pytest.fixture(scope="module")

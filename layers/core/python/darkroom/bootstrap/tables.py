@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from darkroom import db
 from darkroom.albums import store as albums_store
+from darkroom.analytics import store as analytics_store
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.lists import store as asset_lists
@@ -48,6 +49,7 @@ def bind_tables(settings: Settings) -> None:
         "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),
         "events": (events_store.EventItem,),
+        "analytics": analytics_store.ITEM_CLASSES,
         "webhooks": (webhooks_store.ReceivedItem,),
         "idempotency": (idempotency_store.IdempotencyItem,),
     }

@@ -108,6 +108,24 @@ INDEXED_JOBS_PER_ASSET_LIMIT = 500
 SHARE_DAYS_LIMIT = 365
 SHARE_SECRET_BYTES = 16
 
+# Events
+EVENT_SHARDS = 8
+"""So many keys share the events of one name, and the due ones."""
+EVENT_CHECK_SECONDS = 300
+EVENTS_PER_REQUEST_LIMIT = 50
+CLIENT_EVENTS_PER_DAY_LIMIT = 5000
+"""Of one account. They are free for it, and each costs us about ten write units."""
+EVENT_TEXT_LIMIT_CHARS = 200
+EVENT_OPTIONS_LIMIT = 50
+VIEWS_PER_ADDRESS_LIMIT = 16
+"""Views of one link that one address can cause in a day, whatever browsers it claims to have."""
+
+# Analytics
+COUNTER_SHARDS = 4
+ANALYTICS_DAYS_LIMIT = 400
+ANALYTICS_DEFAULT_DAYS = 30
+REBUILD_PAGE_LIMIT = 500
+
 # Live updates
 CHANGES_PER_MILLISECOND = 1000
 STREAM_TICKET_SECONDS = 10 * 60
