@@ -17,6 +17,7 @@ FEATURES = {
     "albums",
     "assets",
     "credits",
+    "endpoints",
     "events",
     "generation",
     "idempotency",
@@ -60,6 +61,7 @@ APART = {
 }
 PURE = (
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
+    "endpoints/model.py",
     "signup/model.py",
     "generation/routing/cache.py", "generation/routing/health.py", "generation/routing/prices.py",
     "generation/routing/routes.py",

@@ -13,9 +13,10 @@ from darkroom.db import commit
 from darkroom.events import store as events_store
 from darkroom.events.store import Event
 from darkroom.kernel.errors import AlreadyHappened
+from darkroom.usecases.projections.announce_event import announce_event
 
 Projection = Callable[[App, Event], None]
-PROJECTIONS: tuple[Projection, ...] = ()
+PROJECTIONS: tuple[Projection, ...] = (announce_event,)
 
 
 def project_event(app: App, event: Event) -> None:
