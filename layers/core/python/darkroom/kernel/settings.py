@@ -8,6 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+USER_AGENT = "darkroom"
+"""The name of our calls of AWS. botocore's own is put together of 40 parts again for each call,
+which takes a tenth of the call's processor time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
