@@ -25,7 +25,7 @@ NULLABLE = {
     # Nothing follows; nothing stops the account.
     "nextCursor", "frozenReason",
     # Null removes what is there.
-    "coverOutputId", "folder", "group",
+    "coverOutputId", "description", "folder", "group",
 }  # fmt: skip
 OTHERS = {"bulk", "errors", "generations", "job_changes", "job_lists", "jobs", "words"}
 """Modules about jobs, whose inputs have rules of their own, and about errors."""

@@ -37,7 +37,7 @@ class Poster:
     def __init__(self, *, allow_loopback: bool = False, resolve: Resolve | None = None) -> None:
         self._network = PublicNetwork(allow_loopback=allow_loopback, resolve=resolve)
 
-    def check(self, url: str) -> None:
+    def check_url(self, url: str) -> None:
         """Check a URL without any network access.
 
         Raises:
@@ -68,7 +68,7 @@ class Poster:
         import httpcore
 
         try:
-            self.check(url)
+            self.check_url(url)
             sent = {
                 "Host": urlsplit(url).netloc,
                 "Accept-Encoding": "identity",

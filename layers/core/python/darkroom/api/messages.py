@@ -9,7 +9,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "취소된 결제로 부족해진 크레딧을 먼저 채워 주세요.",
     ),
     "TOO_MANY": (
-        "There is no room for more of these. Please delete one first.",
+        "You cannot create more of these. Please delete one first.",
         "더 만들 수 없습니다. 먼저 하나를 삭제해 주세요.",
     ),
     "ENDPOINT_DISABLED": (

@@ -25,6 +25,8 @@ from darkroom.views.base import (
     described,
 )
 
+_TAKEN = frozenset({EVERY_EVENT, *PUBLIC_NAMES})
+_SENT = frozenset({TEST_EVENT, *PUBLIC_NAMES})
 EndpointId = Annotated[
     str, described("Id of the webhook endpoint.", "whe_01JGTQ4M9R8W3Z5K7N2P6X0F00")
 ]
@@ -126,7 +128,7 @@ class DeliveryResponse(ResponseBody):
         ),
     ]
     response_status: Annotated[
-        Omittable[int], described("HTTP status of the last response.", 503)
+        Omittable[int], described("HTTP status of the last response.", 503, minimum=100)
     ] = None
     response_body: Annotated[
         Omittable[str],
@@ -164,7 +166,7 @@ def endpoint_view(endpoint: Endpoint) -> EndpointResponse:
     return EndpointResponse(
         endpoint_id=endpoint.endpoint_id,
         url=endpoint.url,
-        events=list(endpoint.events),
+        events=[name for name in endpoint.events if name in _TAKEN],
         description=endpoint.description,
         status=endpoint.status.value,
         disabled_by=None if endpoint.is_active else disabled_by,
@@ -199,13 +201,14 @@ def delivery_view(delivery: Delivery) -> DeliveryResponse:
     return DeliveryResponse(
         delivery_id=delivery.delivery_id,
         event_id=delivery.event_id,
-        type=delivery.type,
+        # What cannot be read of a damaged delivery is shown empty.
+        type=delivery.type if delivery.type in _SENT else "",
         sequence=delivery.sequence,
         attempt=delivery.attempt,
         status=delivery.status.value,
         response_status=delivery.response_status,
         response_body=delivery.response_body,
-        failure=delivery.failure,
+        failure=delivery.failure if delivery.failure in list(Failure) else None,
         next_attempt_at=None if next_at is None else to_iso(next_at),
         created_at=to_iso(delivery.created_at),
     )

@@ -46,7 +46,7 @@ def change_endpoint(
             updated_at=app.clock.now(),
         )
         if change.status is EndpointStatus.ACTIVE or url is not None:
-            # What was slow or gone may be mended, or elsewhere.
+            # What was slow or gone may be repaired, or elsewhere.
             is_gone = after.is_gone and not after.is_active
             after = replace(after, is_gone=is_gone, hangs=0, flights=())
         commit([store.change_write(before, after, operation=operation)])

@@ -60,7 +60,7 @@ def public_url(app: App, url: str) -> str:
     try:
         parts = urlsplit(url)
         spelled = urlunsplit(parts._replace(netloc=parts.netloc.lower()))
-        app.poster.check(spelled)
+        app.poster.check_url(spelled)
     except (ValueError, UnsafeAddress) as error:
         raise InvalidInput("not a public URL", fields=[problem("url", "NOT_PUBLIC")]) from error
     return spelled
