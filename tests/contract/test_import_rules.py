@@ -18,6 +18,7 @@ FEATURES = {
     "analytics",
     "assets",
     "credits",
+    "endpoints",
     "events",
     "generation",
     "idempotency",
@@ -62,6 +63,7 @@ APART = {
 PURE = (
     "analytics/model.py", "analytics/statistics.py",
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
+    "endpoints/model.py",
     "signup/model.py",
     "generation/routing/cache.py", "generation/routing/health.py", "generation/routing/prices.py",
     "generation/routing/routes.py",

@@ -25,7 +25,7 @@ NULLABLE = {
     # Nothing follows; nothing stops the account.
     "nextCursor", "frozenReason",
     # Null removes what is there.
-    "coverOutputId", "folder", "group",
+    "coverOutputId", "description", "folder", "group",
     # There is nothing to divide by, and no proven leader.
     "leader", "meanLatencySec", "queued", "run", "succeeded",
 }  # fmt: skip

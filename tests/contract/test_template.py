@@ -353,7 +353,7 @@ def test_the_visibility_timeout_is_longer_than_the_workers_timeout(
 ) -> None:
     mappings = queue_mappings(resources)
 
-    assert len(mappings) == 11
+    assert len(mappings) == 13
     for queue, function, _ in mappings:
         visibility = resources[queue]["Properties"]["VisibilityTimeout"]
         timeout = resources[function]["Properties"]["Timeout"]
@@ -419,7 +419,7 @@ def test_streams_continue_after_a_batch_that_always_fails(resources: dict[str, A
         if mapping["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn"
     ]
 
-    assert len(streams) == 4
+    assert len(streams) == 5
     for mapping in streams:
         assert mapping["FunctionName"] == {"Ref": "RelayFunction"}
         assert mapping["StartingPosition"] == "TRIM_HORIZON"

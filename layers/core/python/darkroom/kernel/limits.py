@@ -138,6 +138,46 @@ STREAM_ID_LIMIT_CHARS = 2000
 KEYS_SECONDS = 3600
 KEYS_AGAIN_SECONDS = 60
 
+# Webhook endpoints
+ENDPOINTS_LIMIT = 20
+ENDPOINT_URL_LIMIT_CHARS = 2000
+ENDPOINT_NAME_LIMIT_CHARS = 200
+SECRET_OVERLAP_SECONDS = 24 * 3600
+"""How long the secret before the last rotation also signs."""
+DELIVERY_RETRY_SECONDS = (
+    5,
+    5 * 60,
+    30 * 60,
+    2 * 3600,
+    5 * 3600,
+    10 * 3600,
+    14 * 3600,
+    20 * 3600,
+    24 * 3600,
+)
+"""How long after a failed attempt the next begins: the schedule of Standard Webhooks."""
+DELIVERY_LIMIT_SECONDS = 10
+DELIVERY_RESPONSE_LIMIT_BYTES = 1024
+DELIVERY_TTL_DAYS = 30
+ANNOUNCED_LIMIT_SECONDS = 7 * 24 * 3600
+"""Older events are not announced any more; less than deliveries live, so that none comes twice."""
+DELIVERY_AHEAD_SECONDS = 60
+"""Attempts that are due within this time have a message at once; the sweeper sends the others."""
+DELIVERY_CHECK_SECONDS = 120
+DELIVERY_CHECK_AGAIN_SECONDS = 600
+FLIGHTS_LIMIT = 2
+"""Deliveries to one endpoint at the same time."""
+FLIGHT_SECONDS = 30
+"""A worker that has not reported by then has died."""
+SLOW_SECONDS = 2
+SLOW_REST_FACTOR = 9
+"""A slow response keeps its place for nine times as long as it took: a tenth of the time at most
+goes to waiting for a slow endpoint."""
+HUNG_REST_BASE_SECONDS = 60
+HUNG_REST_LIMIT_SECONDS = 3600
+POSTPONED_MIN_SECONDS = 1
+POSTPONED_LIMIT_SECONDS = 300
+
 # Archives
 ARCHIVE_INLINE_LIMIT_BYTES = 25 * 1000 * 1000
 ARCHIVE_INLINE_SECONDS = 4

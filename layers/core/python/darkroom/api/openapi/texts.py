@@ -59,6 +59,10 @@ TAGS: list[dict[str, str]] = [
         "description": "What can be made: recipes, templates, limits. Public.",
     },
     {
+        "name": "Webhook endpoints",
+        "description": "Where the account's events are sent, and the log of what was sent.",
+    },
+    {
         "name": "Webhooks",
         "description": "Signed calls of payment gateways and providers; not for frontends.",
     },

@@ -36,8 +36,8 @@ _REC709: Final = 1
 _LIMITED_RANGE: Final = 1
 
 _PRESET: Final = "veryfast"
-"""With quality 2 steps finer than ``superfast``, half the bytes and a higher PSNR for an eighth more
-of processor time; users fetch every film."""
+"""With quality 2 steps finer than ``superfast``, half the bytes and a higher PSNR for an eighth
+more of processor time; users fetch every film."""
 _ALIKE_EVERYWHERE: Final = "threads=1:lookahead-threads=1:cpu-independent=1"
 """Neither threads nor what the processor is quick at may change what the encoder decides."""
 _EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
