@@ -21,6 +21,7 @@ FEATURES = {
     "generation",
     "idempotency",
     "jobs",
+    "limits",
     "payments",
     "plans",
     "recipes",

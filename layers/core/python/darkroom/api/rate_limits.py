@@ -30,7 +30,7 @@ SUBMISSIONS = "darkroom.submissions"
 RATE_LIMIT, RATE_LIMIT_POLICY = "RateLimit", "RateLimit-Policy"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _AFTER_LIMITS = frozenset({402, 403})
-"""What a request over the limit is not told: the limit comes before the plan and the balance."""
+"""Errors that a request over the limit does not get: plan and balance are checked after it."""
 
 
 class RateLimits:
