@@ -44,7 +44,7 @@ class RateLimits:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        app = current_app(request)
+        app = await current_app(request)
         account_id = find_account(app, request)
         if account_id is None:
             # Without a token it is refused, or it is a webhook, which is checked by its signature.
