@@ -5066,7 +5066,7 @@ export interface components {
             /** @description Its price in each currency; empty if it is not sold here. */
             prices: components["schemas"]["PlanPrice"][];
         };
-        /** @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
+        /** @description The plan allows no more of `name`, a limit of `GET /api/plans`: `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
         PlanLimitError: {
             /**
              * @description The kind of error; never changes.
@@ -5079,16 +5079,15 @@ export interface components {
              */
             error: string;
             /**
-             * @description The most that the plan allows: bytes or files.
+             * @description The most that the plan allows, in the unit of the limit: bytes, files, jobs, minutes, US dollars.
              * @example 1000000000
              */
             limit: number;
             /**
              * @description The limit of the plan.
              * @example storageBytes
-             * @enum {string}
              */
-            name: "storageBytes" | "concurrentUploads";
+            name: components["schemas"]["PlanLimitName"];
             /**
              * @description The account's plan.
              * @example free
@@ -5105,11 +5104,13 @@ export interface components {
              */
             upgradeTo: components["schemas"]["PlanName"] | null;
             /**
-             * @description What is in use: bytes or files.
+             * @description What is in use, in the same unit.
              * @example 999000000
              */
             used: number;
         };
+        /** @enum {string} */
+        PlanLimitName: "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "jobsPerMonth" | "freeJobsPerDay" | "draftsOpen" | "queuedJobs" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "shortForms" | "channels" | "liveHours" | "teams" | "teamMembers";
         PlanLimitsResponse: {
             /**
              * @description Bytes of one recording.
@@ -5732,7 +5733,7 @@ export interface components {
              */
             value: number;
         };
-        /** @description Too many requests; repeat after `Retry-After`. */
+        /** @description Too many requests by `policy`, which allows `limit` in a window; repeat after `retryAfterSeconds`, which is also `Retry-After`. */
         RateLimitedError: {
             /**
              * @description The kind of error; never changes.
@@ -5745,10 +5746,26 @@ export interface components {
              */
             error: string;
             /**
+             * @description The most in one window of the policy.
+             * @example 10
+             */
+            limit?: number;
+            /**
+             * @description The policy that the request was over.
+             * @example generation
+             * @enum {string}
+             */
+            policy?: "requests" | "generation" | "portraits" | "quotes" | "stream";
+            /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+            /**
+             * @description Seconds until the next window begins; the same as `Retry-After`.
+             * @example 41
+             */
+            retryAfterSeconds?: number;
         };
         Rates: {
             /** @description Jobs of which something was made again. */
@@ -6373,7 +6390,7 @@ export interface components {
             recipe: components["schemas"]["Recipe"];
         };
         /** @enum {string} */
-        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT";
+        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT" | "PLAN_LIMIT";
         SignPartsRequest: {
             /**
              * @description Numbers of the parts to get links for.
@@ -7496,6 +7513,8 @@ export interface components {
         BadRequest: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7506,6 +7525,8 @@ export interface components {
         Forbidden: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7516,6 +7537,8 @@ export interface components {
         KeyReused: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7526,6 +7549,8 @@ export interface components {
         NotFound: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7536,6 +7561,8 @@ export interface components {
         PaymentRequired: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7546,6 +7573,8 @@ export interface components {
         ServerFault: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7556,6 +7585,8 @@ export interface components {
         TooLarge: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7577,6 +7608,8 @@ export interface components {
         TooManyRequests: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
@@ -7588,6 +7621,8 @@ export interface components {
         Unauthorized: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7598,6 +7633,8 @@ export interface components {
         Unavailable: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
@@ -7651,7 +7688,7 @@ export interface components {
          */
         "Darkroom-Version": string;
         /**
-         * @description Names this state of the job, in quotes.
+         * @description Names this state of what the response shows, in quotes.
          * @example "d41d8cd98f00b204"
          */
         ETag: string;
@@ -7665,6 +7702,16 @@ export interface components {
          * @example </api/jobs.csv?cursor=…>; rel="next"
          */
         Link: string;
+        /**
+         * @description What is left in the current windows, the nearest to its limit first: of a policy, `r` more in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers). For requests that may write.
+         * @example "generation";r=7;t=41, "requests";r=93;t=41
+         */
+        RateLimit: string;
+        /**
+         * @description The policies: `q` in each window of `w` seconds, for all requests of the account. `requests` counts every POST, PATCH and DELETE; `generation` those that queued a job.
+         * @example "generation";q=10;w=60, "requests";q=100;w=60
+         */
+        "RateLimit-Policy": string;
         /**
          * @description Keeps the link, which is a secret, from other sites.
          * @example no-referrer
@@ -7762,6 +7809,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7776,6 +7825,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7820,6 +7871,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7830,6 +7883,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7843,6 +7898,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7888,6 +7945,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7898,6 +7957,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7911,6 +7972,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7946,6 +8009,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7960,6 +8025,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8069,6 +8136,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8287,6 +8356,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8297,6 +8368,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8310,6 +8383,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8324,6 +8399,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -8356,6 +8433,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8437,6 +8516,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8450,6 +8531,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8526,6 +8609,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8565,6 +8650,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8606,6 +8693,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8619,6 +8708,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8655,6 +8746,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8696,6 +8789,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8914,6 +9009,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8927,6 +9024,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8969,6 +9068,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8979,6 +9080,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8987,11 +9090,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9062,6 +9179,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -9073,6 +9192,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9111,6 +9232,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9196,6 +9319,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9206,6 +9331,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9218,6 +9345,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9232,6 +9361,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -9319,6 +9450,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9332,6 +9465,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9502,6 +9637,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9512,6 +9649,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9520,11 +9659,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9622,6 +9775,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9635,6 +9790,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9677,6 +9834,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9690,6 +9849,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9726,6 +9887,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9769,6 +9932,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9779,6 +9944,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9791,6 +9958,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9833,6 +10002,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9846,6 +10017,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9888,6 +10061,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9898,6 +10073,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9906,11 +10083,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9947,6 +10138,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9957,6 +10150,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9969,6 +10164,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10019,7 +10216,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            429: components["responses"]["TooManyReads"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -10043,6 +10240,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10140,6 +10339,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -10151,6 +10352,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10195,6 +10398,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10205,6 +10410,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10217,6 +10424,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10227,6 +10436,8 @@ export interface operations {
             412: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10267,6 +10478,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10280,6 +10493,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10392,6 +10607,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10402,6 +10619,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10410,11 +10629,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10456,6 +10689,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10466,6 +10701,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10474,11 +10711,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10524,6 +10775,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10534,6 +10787,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10542,11 +10797,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10592,6 +10861,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10605,6 +10876,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10640,6 +10913,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -10679,6 +10954,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10699,35 +10976,10 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
-                 * @example ko
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
                  */
-                "Accept-Language"?: components["parameters"]["Accept-Language"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PlanList"];
-                };
-            };
-            429: components["responses"]["TooManyReads"];
-            500: components["responses"]["ServerFault"];
-            503: components["responses"]["Unavailable"];
-        };
-    };
-    getPricing: {
-        parameters: {
-            query?: never;
-            header?: {
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
@@ -10742,12 +10994,71 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanList"];
+                };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getPricing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PricingResponse"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -10790,6 +11101,11 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -10803,12 +11119,24 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecipesResponse"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -10883,6 +11211,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10893,6 +11223,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10905,6 +11237,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10919,6 +11253,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -10950,6 +11286,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11013,6 +11351,11 @@ export interface operations {
             };
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -11026,12 +11369,24 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TemplatePage"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -11061,6 +11416,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11074,6 +11431,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11115,6 +11474,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11127,6 +11488,8 @@ export interface operations {
             403: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11138,6 +11501,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11148,6 +11513,8 @@ export interface operations {
             413: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11158,6 +11525,8 @@ export interface operations {
             415: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11227,6 +11596,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -11238,6 +11609,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11276,6 +11649,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11289,6 +11664,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11361,6 +11738,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11374,6 +11753,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11409,6 +11790,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -11448,6 +11831,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11530,6 +11915,8 @@ export interface operations {
             202: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11543,6 +11930,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11583,6 +11972,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11596,6 +11987,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11637,6 +12030,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11650,6 +12045,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -57,6 +57,8 @@ class Settings:
     """ISO 4217: the currency of purchases unless the client names another."""
     region: str
     endpoint_url: str | None
+    rate_limit_factor: int = 1
+    """By how much the rate limits of accounts are multiplied."""
     log_stream: str = ""
     """The log stream of this process, unique in Lambda; empty outside Lambda."""
 
@@ -97,6 +99,7 @@ class Settings:
             currency=env.get("CURRENCY", "USD"),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+            rate_limit_factor=int(env.get("RATE_LIMIT_FACTOR") or 1),
             log_stream=env.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         )
 

@@ -24,6 +24,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.templates.store import account_subject, assign_write, device_subject
+from darkroom.usecases.limits.settle_cost import settle_cost
 from darkroom.usecases.projections.index_job import index_again
 
 
@@ -43,6 +44,8 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
         writes += _assignments(job)
     facts = sum(_once(write) for write in writes)
     index_again(job, before=before)
+    if job.is_final and not (before and before.is_final):
+        settle_cost(app, job)
     return facts
 
 
