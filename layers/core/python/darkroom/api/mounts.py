@@ -8,6 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from darkroom.api.routers import (
+    accounts,
     admin,
     admin_purchases,
     albums,
@@ -27,6 +28,7 @@ from darkroom.api.routers import (
     share_page,
     shares,
     uploads,
+    usage,
     webhooks,
 )
 
@@ -49,6 +51,8 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         jobs.router,
     ),
     "api": (
+        accounts.router,
+        usage.router,
         credits.router,
         assets.router,
         reference_photos.router,

@@ -19,6 +19,7 @@ from darkroom.plans import store as plans_store
 from darkroom.signup import store as signup_store
 from darkroom.templates import store as templates_store
 from darkroom.uploads import owner_store, session_store
+from darkroom.usage import store as usage_store
 from darkroom.webhooks import store as webhooks_store
 
 
@@ -43,6 +44,7 @@ def bind_tables(settings: Settings) -> None:
             owner_store.OwnerItem,
             signup_store.SignUpsItem,
             signup_store.BonusItem,
+            *usage_store.ITEM_CLASSES,
         ),
         "providers": providers_store.ITEM_CLASSES,
         "costs": providers_store.COST_CLASSES,

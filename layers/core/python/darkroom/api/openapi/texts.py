@@ -50,6 +50,10 @@ TAGS: list[dict[str, str]] = [
     {"name": "Albums", "description": "Collections of outputs, in an order of the user's choice."},
     {"name": "Shares", "description": "Public links to the outputs of a job."},
     {
+        "name": "Account",
+        "description": "The caller's own account: profile, plan, subscription and usage.",
+    },
+    {
         "name": "Credits",
         "description": "The wallet, its transactions, purchases, and what things cost.",
     },

@@ -20,6 +20,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
 from darkroom.templates.store import account_subject, assign_write, device_subject
 from darkroom.usecases.projections.index_job import index_again
+from darkroom.usecases.projections.project_usage import project_usage
 
 
 def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
@@ -34,6 +35,9 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
         writes += _assignments(job)
     facts = sum(_once(write) for write in writes)
     index_again(job, before=before)
+    if before is None or not before.is_final:
+        # Last: a damaged counter must not keep the others from being written.
+        project_usage(app, job)
     return facts
 
 
