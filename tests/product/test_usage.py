@@ -48,7 +48,7 @@ def world(stage: World) -> World:
 @pytest.fixture
 def user(request: pytest.FixtureRequest) -> str:
     """A new account for each test."""
-    return re.sub(r"\W", "-", f"u-{request.node.name}")[:60].strip("-")
+    return re.sub(r"\W", "-", f"u-{request.node.name}")[-60:].strip("-_")
 
 
 def summary(world: World, user: str, month: str = MONTH, **more: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from darkroom.api.routers import (
     job_lists,
     job_stream,
     jobs,
+    plans,
     purchase,
     reference_photos,
     regenerate,
@@ -34,7 +35,7 @@ from darkroom.api.routers import (
 
 BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "confirm": (confirm.router,),
-    "purchase": (purchase.router,),
+    "purchase": (purchase.router, plans.router),
     "hooks": (webhooks.router,),
     "uploads": (uploads.router,),
     "stream": (job_stream.router,),

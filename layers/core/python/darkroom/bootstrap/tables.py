@@ -14,6 +14,7 @@ from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.settings import Settings
 from darkroom.payments import store as payments_store
+from darkroom.payments import subscription_store
 from darkroom.plans import storage_store
 from darkroom.plans import store as plans_store
 from darkroom.signup import store as signup_store
@@ -49,6 +50,7 @@ def bind_tables(settings: Settings) -> None:
         "providers": providers_store.ITEM_CLASSES,
         "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),
+        "subscriptions": (subscription_store.SubscriptionItem,),
         "events": (events_store.EventItem,),
         "webhooks": (webhooks_store.ReceivedItem,),
         "idempotency": (idempotency_store.IdempotencyItem,),

@@ -35,7 +35,7 @@ Rows = Annotated[
     "/api/usage/summary",
     operation_id="getUsage",
     summary="Get a month's usage",
-    openapi_extra=declare("ITEM_UNREADABLE"),
+    openapi_extra=declare(400, "ITEM_UNREADABLE"),
 )
 async def get_summary(app: CurrentApp, caller: CurrentCaller, month: Month = None) -> UsageSummary:
     """What the account used in a month, and how much of each limit of its plan it uses now."""
