@@ -424,7 +424,7 @@ def test_streams_continue_after_a_batch_that_always_fails(resources: dict[str, A
         if mapping["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn"
     ]
 
-    assert len(streams) == 3
+    assert len(streams) == 4
     for mapping in streams:
         assert mapping["FunctionName"] == {"Ref": "RelayFunction"}
         assert mapping["StartingPosition"] == "TRIM_HORIZON"

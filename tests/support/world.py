@@ -43,7 +43,7 @@ from tests.support.tables import table_definitions
 
 EXPLORER = Path(__file__).resolve().parents[2] / "functions" / "api" / "explorer"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-STREAMED = ("jobs", "assets", "purchases")
+STREAMED = ("jobs", "assets", "purchases", "events")
 MAX_RECEIVES = 4
 ROUNDS_LIMIT = 400
 DEAD_FUNCTION = "Internal Server Error"
@@ -453,7 +453,7 @@ class World:
         ]
 
     def _key(self, item: Mapping[str, Any]) -> str:
-        names: tuple[str, ...] = ("pk", "sk", "accountId", "assetId", "purchaseId")
+        names: tuple[str, ...] = ("accountId", "assetId", "purchaseId", "entityId", "eventId")
         if "pk" in item:
             names = ("pk", "sk")
         return "|".join(item[name]["S"] for name in names if name in item)

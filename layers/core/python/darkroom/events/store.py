@@ -1,22 +1,35 @@
-"""The event log. The id of an event derives from its cause, so a repeated write changes nothing."""
+"""The event log. The id of an event derives from its cause, so a repeated write changes nothing.
+
+An event is due until all its projections have run (``usecases/projections/project_event.py``): the
+relay runs them from the table's stream, and the sweeper runs them for events that the stream lost.
+
+Three keys spread the writes of a busy moment: an event's own entity, its account, and its name
+with one of ``EVENT_SHARDS`` numbers. So no key takes more than its entity's or account's own
+writes, or an eighth of the writes of one name.
+"""
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
 from darkroom.db.damage import read_all, read_item
+from darkroom.db.due import Due, DueItem, due_fields, due_index, list_due_items
 from darkroom.db.items import SalvagedItem
-from darkroom.db.writes import Write, put
+from darkroom.db.writes import Write, put, update
+from darkroom.events.names import KINDS
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import AlreadyHappened
 from darkroom.kernel.ids import is_key_text
+from darkroom.kernel.limits import EVENT_CHECK_SECONDS, EVENT_SHARDS
 from darkroom.kernel.shapes import checked
 
 
@@ -32,7 +45,29 @@ class Event:
     props: Mapping[str, Any] = field(default_factory=dict)
 
 
-class EventItem(SalvagedItem):
+_SHOWN = ["name", "entityType", "entityId", "eventId", "accountId", "jobId", "props", "createdAt"]
+_GONE = AlreadyHappened("the event has expired or was erased")
+
+
+def _log_index(name: str, attribute: str) -> Any:
+    """A new index of events by their order in time, with what a reader shows.
+
+    What projections change is not in it, so that they cost no writes there. pynamodb binds each
+    index object to one item class.
+    """
+
+    class Log(GlobalSecondaryIndex[Any]):
+        class Meta:
+            index_name = name
+            projection = IncludeProjection(_SHOWN)
+
+        common = UnicodeAttribute(hash_key=True, attr_name=attribute)
+        order = UnicodeAttribute(range_key=True)
+
+    return Log()
+
+
+class EventItem(SalvagedItem, DueItem):
     class Meta:
         table_name = "unbound"
 
@@ -46,6 +81,14 @@ class EventItem(SalvagedItem):
     created_at = UnicodeAttribute(attr_name="createdAt")
     expires_at = NumberAttribute(attr_name="expiresAt")
     """Unix seconds; the table's TTL."""
+    order = UnicodeAttribute(null=True)
+    """``<event id>#<entity id>``: unique, in the order of time. Events of the version before lack
+    it, and are in no index."""
+    name_shard = UnicodeAttribute(null=True, attr_name="nameShard")
+    counted = BooleanAttribute(null=True)
+    by_account = _log_index("byAccount", "accountId")
+    by_name = _log_index("byName", "nameShard")
+    due = due_index()
 
 
 def record_write(event: Event, *, retention_days: int) -> Write:
@@ -60,6 +103,9 @@ def record_write(event: Event, *, retention_days: int) -> Write:
         props=json.dumps(event.props, ensure_ascii=False, separators=(",", ":")),
         created_at=to_iso(event.created_at),
         expires_at=to_epoch_seconds(event.created_at + timedelta(days=retention_days)),
+        order=f"{event.event_id}#{event.entity_id}",
+        name_shard=f"{event.name}#{shard_of(event)}",
+        **_due_fields(event),
     )
     return put(
         item,
@@ -68,9 +114,41 @@ def record_write(event: Event, *, retention_days: int) -> Write:
     )
 
 
+def shard_of(event: Event) -> int:
+    """One of ``EVENT_SHARDS`` numbers, the same for every call."""
+    return zlib.crc32(f"{event.entity_id}|{event.event_id}".encode()) % EVENT_SHARDS
+
+
+def _due_fields(event: Event) -> dict[str, Any]:
+    kind = KINDS.get(event.name)
+    if kind is not None and not kind.is_projected:
+        return {}
+    check_at = event.created_at + timedelta(seconds=EVENT_CHECK_SECONDS)
+    return due_fields(check_at, shard=f"s{shard_of(event)}")
+
+
+def projected_write(event: Event) -> Write:
+    """All projections of the event have run: the sweeper need not check it any more."""
+    return update(
+        EventItem(event.entity_id, event.event_id),
+        [EventItem.next_check_at.remove(), EventItem.due_shard.remove()],
+        condition=EventItem.entity_id.exists(),
+        refused=_GONE,
+    )
+
+
+def due_shards() -> list[str]:
+    return [f"s{number}" for number in range(EVENT_SHARDS)]
+
+
+def list_due(shard: str, until: datetime, *, limit: int) -> list[Due]:
+    """Keys of events whose projections are overdue, the longest overdue first."""
+    return list_due_items(EventItem.due, until, limit=limit, shard=shard)
+
+
 def list_events(entity_id: str) -> list[Event]:
     """An entity's events in the order of their ids, which start with their time."""
-    return read_all(EventItem.query(entity_id, consistent_read=True), _event)
+    return read_all(EventItem.query(entity_id, consistent_read=True), to_event)
 
 
 def find_event(entity_id: str, event_id: str) -> Event | None:
@@ -81,7 +159,7 @@ def find_event(entity_id: str, event_id: str) -> Event | None:
         item = EventItem.get(entity_id, event_id, consistent_read=True)
     except Model.DoesNotExist:
         return None
-    return read_item(item, _event)
+    return read_item(item, to_event)
 
 
 def page_events(
@@ -99,10 +177,10 @@ def page_events(
         )
     )
     page = items[:limit]
-    return read_all(page, _event), (page[-1].event_id if len(items) > limit else None)
+    return read_all(page, to_event), (page[-1].event_id if len(items) > limit else None)
 
 
-def _event(item: EventItem) -> Event:
+def to_event(item: EventItem) -> Event:
     event = Event(
         event_id=item.event_id,
         name=item.name,

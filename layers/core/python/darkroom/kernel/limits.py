@@ -109,6 +109,11 @@ INDEXED_JOBS_PER_ASSET_LIMIT = 500
 SHARE_DAYS_LIMIT = 365
 SHARE_SECRET_BYTES = 16
 
+# Events
+EVENT_SHARDS = 8
+"""So many keys share the events of one name, and the due ones."""
+EVENT_CHECK_SECONDS = 300
+
 # Live updates
 CHANGES_PER_MILLISECOND = 1000
 STREAM_TICKET_SECONDS = 10 * 60

@@ -1,4 +1,5 @@
-"""Handles stream records: runs the projections (plans, dispatches, events, assignments).
+"""Handles stream records: runs the projections (plans, dispatches, events, assignments), and then
+those of the events.
 
 A record may come twice, late or not at all: each effect is idempotent, and the sweeper makes up for
 lost records.
@@ -15,6 +16,7 @@ from darkroom.assets import store as assets_store
 from darkroom.assets.reference_store import REFERENCE_PREFIX
 from darkroom.bootstrap.composition import App
 from darkroom.db.damage import read_item
+from darkroom.events import store as events_store
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import share_store
 from darkroom.jobs import store as jobs_store
@@ -30,6 +32,7 @@ from darkroom.usecases.jobs.erase_job import erase_job
 from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.usecases.projections.index_job import index_again
 from darkroom.usecases.projections.project_asset import project_asset
+from darkroom.usecases.projections.project_event import project_event
 from darkroom.usecases.projections.project_job import project_job
 from darkroom.usecases.projections.project_purchase import project_purchase
 from darkroom.usecases.projections.project_share import project_share
@@ -100,10 +103,18 @@ def _handle_job_item(app: App, new: RawImage, old: RawImage | None) -> str:
     return "ignored"
 
 
+def _handle_event(app: App, new: RawImage, _old: RawImage | None) -> str:
+    if "dueShard" not in new:
+        return "ignored"  # It is projected already, or nothing follows from it.
+    project_event(app, _read(events_store.EventItem, new, events_store.to_event))
+    return "event"
+
+
 _HANDLERS: Mapping[str, Callable[[App, RawImage, RawImage | None], str]] = {
     "purchases": _handle_purchase,
     "assets": _handle_asset,
     "jobs": _handle_job_item,
+    "events": _handle_event,
 }
 
 

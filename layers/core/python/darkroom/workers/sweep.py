@@ -16,6 +16,7 @@ from darkroom.usecases.albums.delete_album import sweep_albums
 from darkroom.usecases.credits.expire_grants import sweep_grants
 from darkroom.usecases.purchases.receive_payment_event import sweep_payment_events
 from darkroom.usecases.sweeps.sweep_due import sweep_jobs
+from darkroom.usecases.sweeps.sweep_events import sweep_events
 from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
 from darkroom.usecases.sweeps.sweep_subscriptions import sweep_subscriptions
 from darkroom.usecases.sweeps.sweep_uploads import sweep_uploads
@@ -36,6 +37,7 @@ def sweep_everything(app: App) -> Counter[str]:
         "payment_": partial(sweep_payment_events, on_misplaced=_report_mismatch),
         "purchase_": partial(sweep_purchases, on_misplaced=_report_mismatch),
         "subscription_": sweep_subscriptions,
+        "event_": sweep_events,
     }
     for prefix, sweep in sweeps.items():
         try:
