@@ -1,24 +1,13 @@
-"""HTTP: the account, its usage, wallet and files, the catalog and the API docs."""
+"""HTTP: the wallet, an account's files, the catalog and the API docs."""
 
 from pathlib import Path
 
 from darkroom.api.app import create_app
 from darkroom.api.lambda_handler import http_handler
-from darkroom.api.routers import (
-    accounts,
-    albums,
-    assets,
-    catalog,
-    credits,
-    docs,
-    reference_photos,
-    usage,
-)
+from darkroom.api.routers import albums, assets, catalog, credits, docs, reference_photos
 
 handler = http_handler(
     create_app(
-        accounts.router,
-        usage.router,
         credits.router,
         assets.router,
         reference_photos.router,

@@ -28,6 +28,7 @@ FEATURES = {
     "studio",
     "templates",
     "uploads",
+    "usage",
     "webhooks",
 }
 LOWER = {"kernel", "media", "db"} | FEATURES | {"adapters", "bootstrap"}

@@ -10,6 +10,7 @@ import pytest
 
 from darkroom.payments import subscription_store as store
 from darkroom.payments.subscription_store import SubscriptionStatus
+from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.plans.cancel_subscription import stop_subscriptions
 from tests.support.builders import forget_responses
 from tests.support.moto_world import moto_world
@@ -54,6 +55,13 @@ def test_with_the_test_gateway_the_plan_changes_at_once(world: World, user: str)
     assert set(response.body) == {"subscriptionId", "status", "plan"}
     assert (response.body["status"], response.body["plan"]) == ("active", "basic")
     assert plan_of(world, user) == ("basic", "active", "2026-02-05T09:00:00.000Z")
+
+
+def test_the_auditor_can_read_an_account_with_a_plan(world: World, user: str) -> None:
+    subscribe(world, user)
+    cancel(world, user)
+
+    assert audit_accounts(world.app, user).breaches == ()
 
 
 def test_a_repeat_with_the_same_key_is_the_same_subscription(world: World, user: str) -> None:
@@ -122,7 +130,7 @@ def test_the_same_plan_again_is_the_same_subscription(world: World, user: str) -
     assert second.body == first.body
 
 
-def test_a_cancelled_plan_lasts_to_the_end_of_its_period_then_it_is_free(
+def test_a_canceled_plan_lasts_to_the_end_of_its_period_then_it_is_free(
     world: World, user: str
 ) -> None:
     subscribe(world, user)
@@ -148,7 +156,7 @@ def test_an_active_plan_is_renewed_for_another_month(world: World, user: str) ->
     assert plan_of(world, user) == ("basic", "active", "2026-03-05T09:00:00.000Z")
 
 
-def test_a_cancelled_plan_continues_when_it_is_subscribed_to_again(world: World, user: str) -> None:
+def test_a_canceled_plan_continues_when_it_is_subscribed_to_again(world: World, user: str) -> None:
     first = subscribe(world, user, key="a")
     cancel(world, user)
 
@@ -160,7 +168,7 @@ def test_a_cancelled_plan_continues_when_it_is_subscribed_to_again(world: World,
     assert plan_of(world, user)[0] == "basic"
 
 
-def test_nothing_can_be_cancelled_without_a_subscription(world: World, user: str) -> None:
+def test_nothing_can_be_canceled_without_a_subscription(world: World, user: str) -> None:
     response = cancel(world, user)
 
     assert (response.status, response.body["code"]) == (409, "NOT_SUBSCRIBED")

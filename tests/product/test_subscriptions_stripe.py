@@ -187,7 +187,7 @@ def test_a_change_is_paid_by_the_same_customer_and_ends_the_plan_before(
     assert shop.stripe.subscriptions[first["id"]]["status"] == "canceled"
 
 
-def test_a_cancelled_plan_lasts_to_the_end_and_needs_no_gateway_to_end(
+def test_a_canceled_plan_lasts_to_the_end_and_needs_no_gateway_to_end(
     shop: Shop, user: str
 ) -> None:
     subscription = pay(shop, user)
@@ -221,9 +221,7 @@ def test_a_late_event_of_an_ended_plan_does_not_bring_it_back(shop: Shop, user: 
     assert me(shop, user) == ("free", "expired")
 
 
-def test_a_cancellation_is_stored_before_stripe_is_told_and_told_again(
-    shop: Shop, user: str
-) -> None:
+def test_a_cancellation_is_stored_first_and_its_order_is_repeated(shop: Shop, user: str) -> None:
     subscription = pay(shop, user)
     shop.deliver_all()
     shop.stripe.refuse(500, times=4, path="POST /v1/subscriptions")
@@ -240,7 +238,7 @@ def test_a_cancellation_is_stored_before_stripe_is_told_and_told_again(
     assert [one.order for one in store.list_subscriptions(user)] == [None]
 
 
-def test_a_cancelled_plan_continues_at_stripe_too(shop: Shop, user: str) -> None:
+def test_a_canceled_plan_continues_at_stripe_too(shop: Shop, user: str) -> None:
     subscription = pay(shop, user)
     shop.deliver_all()
     shop.world.call("POST", "/api/plans/cancel", user=user)

@@ -29,7 +29,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "현재 요금제의 한도에 도달했습니다. 상위 요금제로 바꾸거나 공간을 비워 주세요.",
     ),
     "NOT_SUBSCRIBED": (
-        "You have no subscription that could be cancelled.",
+        "You have no subscription that could be canceled.",
         "취소할 구독이 없습니다.",
     ),
     "PAYMENT_UNAVAILABLE": (

@@ -35,6 +35,7 @@ from darkroom.api.routers import (
 
 BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "confirm": (confirm.router,),
+    "account": (accounts.router, usage.router),
     "purchase": (purchase.router, plans.router),
     "hooks": (webhooks.router,),
     "uploads": (uploads.router,),
@@ -52,8 +53,6 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         jobs.router,
     ),
     "api": (
-        accounts.router,
-        usage.router,
         credits.router,
         assets.router,
         reference_photos.router,

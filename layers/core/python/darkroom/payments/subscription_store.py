@@ -1,4 +1,4 @@
-"""Subscription records: the plan, the paid period, and what the gateway must be told."""
+"""Subscription records: the plan, the paid period, and the order that the gateway must get."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from darkroom.payments.store import TEST_GATEWAY, GatewayName
 
 SUBSCRIPTION_PREFIX = "sub"
 Order = Literal["cancel", "resume", "stop"]
-"""What the gateway must be told: not to renew, to renew again, or to end at once."""
+"""What the gateway has to do: not renew it, renew it again, or end it at once."""
 LOCAL_SHARD = "local"
 """Partition of the ``due`` index for subscriptions whose next step asks no gateway: they end in
 time, also while the gateway is down."""
@@ -43,13 +43,13 @@ class SubscriptionStatus(StrEnum):
     """Not paid yet."""
     ACTIVE = "active"
     """Paid, and renewed at the end of its period."""
-    CANCELLED = "cancelled"
+    CANCELED = "canceled"
     """Paid until the end of its period, and not renewed."""
     EXPIRED = "expired"
     """It has ended, was replaced by another, or was never paid."""
 
 
-RUNNING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELLED})
+RUNNING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class Subscription:
         """Whether its next step asks the gateway."""
         if self.gateway == TEST_GATEWAY:
             return False
-        return self.order is not None or self.status is not SubscriptionStatus.CANCELLED
+        return self.order is not None or self.status is not SubscriptionStatus.CANCELED
 
 
 class SubscriptionItem(SalvagedItem, DueItem):

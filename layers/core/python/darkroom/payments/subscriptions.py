@@ -55,17 +55,17 @@ def derive(subscription: Subscription, state: SubscriptionState, now: datetime) 
     if paid.order is not None:
         # Our own decision is newer than what the gateway knows.
         return paid
-    status = SubscriptionStatus.ACTIVE if state.renews else SubscriptionStatus.CANCELLED
+    status = SubscriptionStatus.ACTIVE if state.renews else SubscriptionStatus.CANCELED
     return replace(paid, status=status)
 
 
 def after_its_period(subscription: Subscription, now: datetime) -> Subscription:
     """The subscription when its paid period may have ended, without asking the gateway: one that
-    was cancelled expires, and one of the test gateway is renewed."""
+    was canceled expires, and one of the test gateway is renewed."""
     ends_at = subscription.ends_at
     if ends_at is None or now < ends_at:
         return subscription
-    if subscription.status is SubscriptionStatus.CANCELLED:
+    if subscription.status is SubscriptionStatus.CANCELED:
         # A gateway that was never reached may have renewed it: then it must end there now.
         order = None if subscription.order is None else "stop"
         return replace(subscription, status=SubscriptionStatus.EXPIRED, order=order)

@@ -6,7 +6,10 @@ is counted: a second count finds it, and adds only what has changed since.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
@@ -22,6 +25,7 @@ from darkroom.kernel.errors import (
     ConcurrentUpdate,
     CountersDamaged,
     DarkroomError,
+    Unreadable,
 )
 from darkroom.kernel.limits import USAGE_PAGE_ITEMS
 from darkroom.kernel.shapes import checked, whole
@@ -41,7 +45,7 @@ class AmountsItem(SalvagedItem):
     counter = UnicodeAttribute(range_key=True)
     jobs = NumberAttribute(null=True)
     failed = NumberAttribute(null=True)
-    outputs = NumberAttribute(null=True)
+    outputs = NumberAttribute(null=True, attr_name="outputCount")
     processing_ms = NumberAttribute(null=True, attr_name="processingMs")
     translation_ms = NumberAttribute(null=True, attr_name="translationMs")
     credits = NumberAttribute(null=True)
@@ -92,16 +96,32 @@ def find_month_version(account_id: str, month: str) -> tuple[Amounts, int]:
         item = MonthItem.get(account_id, MONTH_PREFIX + month, consistent_read=True)
     except Model.DoesNotExist:
         return Amounts(), 0
-    return read_item(item, _to_month)
+    return read_item(item, to_month)
 
 
-def find_record(wanted: UsageRecord) -> UsageRecord | None:
-    """The stored record of the same job. Raises: Unreadable."""
+def find_record_of(
+    account_id: str, *, job_id: str, ended_at: datetime | None
+) -> UsageRecord | None:
+    """The record of a job that ended then. Raises: Unreadable."""
+    if ended_at is None:
+        return None
+    key = _key(job_id, ended_at)
     try:
-        item = UsageRecordItem.get(wanted.account_id, _key(wanted), consistent_read=True)
+        item = UsageRecordItem.get(account_id, key, consistent_read=True)
     except Model.DoesNotExist:
         return None
     return read_item(item, to_record)
+
+
+def list_records(account_id: str, month: str = "") -> Iterator[UsageRecord]:
+    """All readable records of a month, or of all months, the oldest first."""
+    prefix = f"{RECORD_PREFIX}{month}#" if month else RECORD_PREFIX
+    items = UsageRecordItem.query(
+        account_id, UsageRecordItem.counter.startswith(prefix), consistent_read=True
+    )
+    for item in items:
+        with suppress(Unreadable):
+            yield read_item(item, to_record)
 
 
 def page_records(
@@ -208,7 +228,7 @@ def amounts_of(item: AmountsItem) -> Amounts:
     return Amounts(**{name: whole(getattr(item, name) or 0) for name in AMOUNTS})
 
 
-def _to_month(item: MonthItem) -> tuple[Amounts, int]:
+def to_month(item: MonthItem) -> tuple[Amounts, int]:
     return amounts_of(item), whole(item.version or 0)
 
 
@@ -238,7 +258,7 @@ def _add_write(account_id: str, month: str, amounts: Amounts) -> Write:
 def _to_item(record: UsageRecord, operation: str) -> UsageRecordItem:
     return UsageRecordItem(
         record.account_id,
-        _key(record),
+        _key(record.job_id, record.ended_at),
         job_id=record.job_id,
         ended_at=to_iso(record.ended_at),
         recipe=record.recipe,
@@ -256,9 +276,8 @@ def _numbers(amounts: Amounts) -> dict[str, int | None]:
     return {name: getattr(amounts, name) or None for name in AMOUNTS}
 
 
-def _key(record: UsageRecord) -> str:
-    ended_at = record.ended_at
-    return f"{RECORD_PREFIX}{month_of(ended_at)}#{to_iso(ended_at)}#{record.job_id}"
+def _key(job_id: str, ended_at: datetime) -> str:
+    return f"{RECORD_PREFIX}{month_of(ended_at)}#{to_iso(ended_at)}#{job_id}"
 
 
 def _position(account_id: str, counter: str) -> dict[str, dict[str, str]]:

@@ -30,7 +30,7 @@ async def post_subscription(
     """Subscribe to a plan, or change to another: its limits apply as soon as it is paid.
 
     A change to a smaller plan deletes nothing, but refuses what is new until less is used. To the
-    plan that the account already has, nothing is charged, and a cancelled one continues.
+    plan that the account already has, nothing is charged, and a canceled one continues.
     """
     command, raw = await read_command(request, app, caller, key_required=True)
 
@@ -55,7 +55,7 @@ async def post_subscription(
 async def post_cancellation(app: CurrentApp, caller: CurrentCaller) -> CancelPlanResponse:
     """Cancel the subscription: the plan lasts to the end of the paid period, then it is free.
     Repeating it changes nothing."""
-    cancelled = cancel_subscription(app, caller.account_id)
+    canceled = cancel_subscription(app, caller.account_id)
     return CancelPlanResponse(
-        status="cancelled", ends_at=to_iso(cancelled.ends_at or app.clock.now())
+        status="cancelled", ends_at=to_iso(canceled.ends_at or app.clock.now())
     )

@@ -25,13 +25,16 @@ class PatchMeRequest(RequestBody):
         Annotated[
             str,
             # Only what a browser may show as a picture, and no space or control character.
-            Field(max_length=AVATAR_URL_LIMIT_CHARS, pattern=r"^https://[^\s\x00-\x1f\x7f]+$"),
+            Field(
+                max_length=AVATAR_URL_LIMIT_CHARS,
+                pattern=r"^https://[^\s\x00-\x1f\x7f]+$",
+                json_schema_extra={"format": "uri"},
+            ),
         ]
         | None,
         described(
             "HTTPS link to the user's picture; null removes it.",
             "https://example.com/mina.jpg",
-            format="uri",
         ),
     ] = None
     locale: Annotated[Locale | None, Words("Locale"), described("The user's language.", "ko")] = (

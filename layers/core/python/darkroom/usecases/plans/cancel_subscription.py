@@ -26,7 +26,7 @@ from darkroom.usecases.plans.subscribe import give_order_now
 def cancel_subscription(app: App, account_id: str) -> Subscription:
     """Cancel the account's subscription; repeating it changes nothing.
 
-    The decision is stored before the gateway is told, and the sweeper tells it again.
+    The decision is stored before the gateway gets its order, which the sweeper repeats.
 
     Raises:
         Conflict: NOT_SUBSCRIBED.
@@ -38,14 +38,14 @@ def cancel_subscription(app: App, account_id: str) -> Subscription:
         if found is None:
             raise Conflict("there is no subscription", code="NOT_SUBSCRIBED")
         current, now = found[0], app.clock.now()
-        if current.status is SubscriptionStatus.CANCELLED:
+        if current.status is SubscriptionStatus.CANCELED:
             return current
-        is_told = current.gateway == TEST_GATEWAY
+        needs_no_order = current.gateway == TEST_GATEWAY
         after = replace(
             current,
-            status=SubscriptionStatus.CANCELLED,
+            status=SubscriptionStatus.CANCELED,
             ends_at=current.ends_at or now,
-            order=None if is_told else "cancel",
+            order=None if needs_no_order else "cancel",
         )
         after = scheduled(after, now)
         operation = app.ids.token()
@@ -57,17 +57,18 @@ def cancel_subscription(app: App, account_id: str) -> Subscription:
         )
         return after
 
-    cancelled = retry_on_conflict(app.jitter, attempt)
-    if cancelled.order is not None:
-        give_order_now(app, cancelled)
-    return cancelled
+    canceled = retry_on_conflict(app.jitter, attempt)
+    if canceled.order is not None:
+        give_order_now(app, canceled)
+    return canceled
 
 
 def stop_subscriptions(app: App, account_id: str) -> int:
     """End every subscription of an account that is erased, so that nothing is charged any more;
     returns how many were still open. Safe to repeat.
 
-    The gateway is told now, or by the sweeper: a record must not be deleted while it has an order.
+    The gateway gets its orders now, or from the sweeper: a record must not be deleted while it
+    has one.
     """
     stopped = 0
     for subscription in store.list_subscriptions(account_id):

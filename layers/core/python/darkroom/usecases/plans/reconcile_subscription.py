@@ -38,7 +38,7 @@ from darkroom.plans.store import SubscriptionState as Shown
 
 _SHOWN: dict[SubscriptionStatus, Shown] = {
     SubscriptionStatus.ACTIVE: "active",
-    SubscriptionStatus.CANCELLED: "cancelled",
+    SubscriptionStatus.CANCELED: "cancelled",
     SubscriptionStatus.EXPIRED: "expired",
 }
 
@@ -181,13 +181,14 @@ def running_subscription(account: Account, account_id: str) -> Found | None:
 
 
 def replaced(subscription: Subscription, now: datetime) -> Subscription:
-    """The subscription when another takes its place: it has ended, and the gateway must be told."""
-    is_told = subscription.gateway == TEST_GATEWAY
+    """The subscription when another takes its place: it has ended, and must end at
+    the gateway."""
+    needs_no_order = subscription.gateway == TEST_GATEWAY
     return replace(
         subscription,
         status=SubscriptionStatus.EXPIRED,
         ends_at=now,
-        order=None if is_told else "stop",
+        order=None if needs_no_order else "stop",
     )
 
 

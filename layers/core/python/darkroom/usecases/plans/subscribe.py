@@ -45,7 +45,7 @@ class Subscribed:
 
 def subscribe(app: App, command: Command, *, plan: str, currency: str | None) -> Subscribed:
     """Subscribe to the plan. A subscription to the same plan continues, also after it was
-    cancelled.
+    canceled.
 
     Raises:
         InvalidInput: the plan is not sold, or not in the currency. KeyReused.
@@ -83,7 +83,7 @@ def _find(command: Command, subscription_id: str) -> Found | None:
 
 
 def _continue(app: App, command: Command, plan: str) -> Subscription | None:
-    """The account's subscription to the same plan, renewed again if it was cancelled."""
+    """The account's subscription to the same plan, renewed again if it was canceled."""
 
     def attempt() -> Subscription | None:
         account = find_account(command.account_id)
@@ -93,9 +93,9 @@ def _continue(app: App, command: Command, plan: str) -> Subscription | None:
         current, now = found[0], app.clock.now()
         if current.status is SubscriptionStatus.ACTIVE:
             return current
-        is_told = current.gateway == TEST_GATEWAY
+        needs_no_order = current.gateway == TEST_GATEWAY
         after = replace(
-            current, status=SubscriptionStatus.ACTIVE, order=None if is_told else "resume"
+            current, status=SubscriptionStatus.ACTIVE, order=None if needs_no_order else "resume"
         )
         after = scheduled(after, now)
         operation = app.ids.token()
@@ -114,7 +114,7 @@ def _continue(app: App, command: Command, plan: str) -> Subscription | None:
 
 
 def give_order_now(app: App, subscription: Subscription) -> None:
-    """Tell the gateway what is stored; if it does not respond, the sweeper does so again."""
+    """Give the gateway the stored order; if it does not respond, the sweeper repeats it."""
     with suppress(DarkroomError):
         check_subscription(
             app,

@@ -56,7 +56,9 @@ def project_usage(app: App, job: Job, *, archive_bytes: int | None = None) -> bo
     def attempt() -> bool:
         # The record is read first: if it is unchanged at the commit, nothing older than what is
         # read below was counted since.
-        before = usage_store.find_record(bare)
+        before = usage_store.find_record_of(
+            bare.account_id, job_id=bare.job_id, ended_at=bare.ended_at
+        )
         after = _counted(bare, job, before, archive_bytes)
         if before is not None and replace(after, version=before.version) == before:
             return False

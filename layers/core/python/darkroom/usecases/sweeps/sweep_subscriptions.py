@@ -1,7 +1,7 @@
 """Sweep subscriptions: end those whose period is over, and repeat what a webhook would have done.
 
 Webhooks are fast; this sweep is reliable. If the gateway is down or slow, the rest is left for the
-next run; a subscription that was cancelled ends without it.
+next run; a subscription that was canceled ends without it.
 """
 
 from __future__ import annotations
