@@ -41,7 +41,7 @@ class Caller:
             raise Forbidden("admins only")
 
 
-def current_app(request: Request) -> App:
+async def current_app(request: Request) -> App:
     """The App of the process, or the one that a test set on the FastAPI app."""
     app: App | None = getattr(request.app.state, "darkroom", None)
     return app or app_from_env()
@@ -55,7 +55,7 @@ async def current_caller(request: Request) -> Caller:
     """
     claims = _claims(request)
     return Caller(
-        account_id=trusted_account(current_app(request), claims),
+        account_id=trusted_account(await current_app(request), claims),
         groups=_groups(claims.get("cognito:groups")),
         language=preferred_language(request.headers.get("accept-language")),
         idempotency_key=request.headers.get("idempotency-key"),

@@ -15,6 +15,7 @@ from darkroom.payments.store import Purchase
 from darkroom.usecases.albums.delete_album import sweep_albums
 from darkroom.usecases.credits.expire_grants import sweep_grants
 from darkroom.usecases.purchases.receive_payment_event import sweep_payment_events
+from darkroom.usecases.sweeps.sweep_deliveries import sweep_deliveries
 from darkroom.usecases.sweeps.sweep_due import sweep_jobs
 from darkroom.usecases.sweeps.sweep_events import sweep_events
 from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
@@ -38,6 +39,7 @@ def sweep_everything(app: App) -> Counter[str]:
         "purchase_": partial(sweep_purchases, on_misplaced=_report_mismatch),
         "subscription_": sweep_subscriptions,
         "event_": sweep_events,
+        "delivery_": sweep_deliveries,
     }
     for prefix, sweep in sweeps.items():
         try:

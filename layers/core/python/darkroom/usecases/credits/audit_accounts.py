@@ -16,6 +16,7 @@ from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db.items import SalvagedItem
 from darkroom.db.raw import find_raw, query_raw, scan_raw
 from darkroom.db.writes import RawItem
+from darkroom.endpoints.items import ENDPOINT, EndpointItem
 from darkroom.jobs.items import JOB_KEY, JobItem
 from darkroom.kernel.limits import AUDIT_TRIES_LIMIT
 from darkroom.payments.store import PurchaseItem
@@ -146,6 +147,9 @@ def _other_items(account_id: str) -> Iterator[tuple[type[SalvagedItem], RawItem]
         yield _class_of_asset(raw["assetId"]["S"]), raw
     for raw in query_raw(AlbumItem, account_id):
         yield class_of_key(raw["sk"]["S"]), raw
+    is_endpoint = EndpointItem.sort_key.startswith(ENDPOINT)
+    for raw in query_raw(EndpointItem, account_id, where=is_endpoint):
+        yield EndpointItem, raw
 
 
 def _class_of_counter(sort_key: str) -> type[SalvagedItem]:
