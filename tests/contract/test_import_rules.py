@@ -23,6 +23,7 @@ FEATURES = {
     "generation",
     "idempotency",
     "jobs",
+    "limits",
     "payments",
     "plans",
     "recipes",

@@ -63,6 +63,14 @@ async def current_caller(request: Request) -> Caller:
     )
 
 
+def find_account(app: App, request: Request) -> str | None:
+    """The account of the request; None without a usable token."""
+    try:
+        return trusted_account(app, _claims(request))
+    except Unauthorized:
+        return None
+
+
 def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
     """The account of claims whose signature has been verified.
 

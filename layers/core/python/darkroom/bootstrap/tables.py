@@ -15,6 +15,7 @@ from darkroom.generation.routing import store as providers_store
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.settings import Settings
+from darkroom.limits import store as limits_store
 from darkroom.payments import store as payments_store
 from darkroom.payments import subscription_store
 from darkroom.plans import storage_store
@@ -49,6 +50,7 @@ def bind_tables(settings: Settings) -> None:
             signup_store.BonusItem,
             *usage_store.ITEM_CLASSES,
         ),
+        "limits": limits_store.ITEM_CLASSES,
         "providers": providers_store.ITEM_CLASSES,
         "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),

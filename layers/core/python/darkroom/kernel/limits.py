@@ -16,6 +16,22 @@ IDEMPOTENCY_TTL_SECONDS = 24 * 3600
 IDEMPOTENCY_LOCK_SECONDS = 30
 CLOCK_LEEWAY_SECONDS = 60
 
+# Rates and counts of an account
+REQUESTS_LIMIT = 100
+"""A minute: requests that may write."""
+REQUESTS_REFUSED_FACTOR = 2
+"""Beyond this many times the limit, a request is refused before anything of it is read."""
+GENERATIONS_LIMIT = 10
+"""A minute: requests that queue jobs."""
+PORTRAITS_LIMIT = 5
+PORTRAITS_WINDOW_SECONDS = 10 * 60
+QUOTED_JOBS_LIMIT = 300
+"""A minute: jobs of which the price is quoted."""
+STREAM_CONNECTIONS_LIMIT = 600
+"""With one ticket. A client that comes back every two seconds makes 300 while the ticket lives."""
+RATES_TTL_SECONDS = 3600
+COUNTERS_TTL_DAYS = 400
+
 # Sign-up
 EMAIL_LIMIT_CHARS = 254
 SIGN_UP_WINDOW_SECONDS = 24 * 3600
@@ -51,7 +67,7 @@ COMMIT_BACKOFF_BASE_SECONDS = 0.02
 COMMIT_BACKOFF_LIMIT_SECONDS = 0.5
 CONFLICT_ATTEMPTS_LIMIT = 20
 TRANSACTION_ITEMS_LIMIT = 100
-FAMILY_WRITES_LIMIT = TRANSACTION_ITEMS_LIMIT - 5
+FAMILY_WRITES_LIMIT = TRANSACTION_ITEMS_LIMIT - 6
 
 # Jobs and tasks
 INLINE_INPUTS_LIMIT_BYTES = 400
@@ -185,6 +201,10 @@ ARCHIVE_INLINE_SECONDS = 4
 ARCHIVE_LIMIT_BYTES = 3 * 1000 * 1000 * 1000
 ARCHIVE_RETRY_SECONDS = 3
 
+# Catalog
+CATALOG_CACHE_SECONDS = 300
+"""How long clients keep prices, plans, recipes and templates."""
+
 # Media
 DOWNLOAD_URL_SECONDS = 15 * 60
 """The least time that a link is valid for after it was handed out."""
@@ -222,9 +242,9 @@ CAPTION_PART_SECONDS = 30 * 60
 CAPTION_PART_WITH_SPEAKERS_SECONDS = 4 * 3600
 CAPTION_PART_BYTES = 2 * 1000 * 1000 * 1000
 CAPTION_CUT_SECONDS = 10
-# The transaction that ends a job writes the job, its tasks, the wallet, up to three ledger entries
-# and the cost record of the last attempt.
-CAPTION_TASKS_LIMIT = 94
+# The transaction that ends a job writes the job, its tasks, the wallet, up to three ledger entries,
+# the counter of open jobs and the cost record of the last attempt.
+CAPTION_TASKS_LIMIT = 93
 SOURCE_NAME_LIMIT_CHARS = 100
 UPLOAD_FILES_LIMIT = 100
 CHECKING_LIMIT_SECONDS = 300

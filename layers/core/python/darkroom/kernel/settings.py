@@ -57,6 +57,8 @@ class Settings:
     """ISO 4217: the currency of purchases unless the client names another."""
     region: str
     endpoint_url: str | None
+    rate_limit_factor: int = 1
+    """By how much the rate limits of accounts are multiplied."""
     file_retention_days: Mapping[str, int] = field(default_factory=dict)
     """For how many days outputs and files are kept, by plan; forever for a plan without a
     number."""
@@ -100,6 +102,7 @@ class Settings:
             currency=env.get("CURRENCY", "USD"),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+            rate_limit_factor=int(env.get("RATE_LIMIT_FACTOR") or 1),
             file_retention_days=_days_by_plan(env.get("FILE_RETENTION_DAYS") or "{}"),
             log_stream=env.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         )

@@ -16,7 +16,8 @@ FREE = "free"
 STORAGE_BYTES, CONCURRENT_UPLOADS = "storageBytes", "concurrentUploads"
 CONCURRENT_TASKS, PROVIDER_COST_USD = "concurrentTasks", "providerCostUsd"
 JOBS_PER_MONTH, FREE_JOBS_PER_DAY = "jobsPerMonth", "freeJobsPerDay"
-DRAFTS_OPEN, UPLOAD_SESSIONS_PER_HOUR = "draftsOpen", "uploadSessionsPerHour"
+DRAFTS_OPEN, QUEUED_JOBS = "draftsOpen", "queuedJobs"
+UPLOAD_SESSIONS_PER_HOUR = "uploadSessionsPerHour"
 INGEST_MINUTES_PER_DAY = "ingestMinutesPerDay"
 SHORT_FORMS, CHANNELS, LIVE_HOURS = "shortForms", "channels", "liveHours"
 TEAMS, TEAM_MEMBERS = "teams", "teamMembers"
@@ -89,6 +90,12 @@ class Level:
 def plan_names() -> tuple[str, ...]:
     """From the smallest to the largest."""
     return tuple(catalog.read("plans.json"))
+
+
+def limit_names() -> tuple[str, ...]:
+    """The limits of a plan that are one number, by name."""
+    limits: Mapping[str, int | None] = catalog.read("plans.json")[FREE]["limits"]
+    return tuple(limits)
 
 
 def label_of(plan: str) -> Mapping[str, str]:

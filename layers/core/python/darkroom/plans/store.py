@@ -74,10 +74,14 @@ def find_plan(account_id: str) -> str:
     """The account's plan; ``free`` until it has another, where its item is damaged, and if its plan
     is no longer in the catalog."""
     try:
-        item = AccountItem.get(account_id)
+        return read_plan(AccountItem.get(account_id))
     except Model.DoesNotExist:
         return FREE
-    return known_plan(read_or(item, plan_of, FREE))
+
+
+def read_plan(item: AccountItem | None) -> str:
+    """The plan of an account's item, as ``find_plan``."""
+    return FREE if item is None else known_plan(read_or(item, plan_of, FREE))
 
 
 def known_plan(plan: str) -> str:

@@ -24,6 +24,7 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.templates.store import account_subject, assign_write, device_subject
+from darkroom.usecases.limits.settle_cost import settle_cost
 from darkroom.usecases.projections.index_job import index_again
 from darkroom.usecases.projections.project_usage import project_usage
 
@@ -45,9 +46,17 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
     facts = sum(_once(write) for write in writes)
     index_again(job, before=before)
     if before is None or not before.is_final:
-        # Last: a damaged counter must not keep the others from being written.
-        project_usage(app, job)
+        _count(app, job)
     return facts
+
+
+def _count(app: App, job: Job) -> None:
+    """Last, and each by itself: a damaged counter must not keep others from being written."""
+    try:
+        if job.is_final:
+            settle_cost(app, job)
+    finally:
+        project_usage(app, job)
 
 
 def _credits_by_provider(job: Job) -> dict[str, int]:
