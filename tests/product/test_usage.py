@@ -320,6 +320,21 @@ def test_reading_a_summary_costs_the_same_with_more_jobs(world: World, user: str
     assert many_bytes <= few_bytes + 40  # longer numbers, no more of them
 
 
+def test_counting_a_job_costs_one_transaction_and_a_repeat_none(world: World, user: str) -> None:
+    job_id = a_story(world, user)
+    world.take_changes()
+
+    with calls_to_aws() as first:
+        project(world, job_id)
+    with calls_to_aws() as second:
+        project(world, job_id)
+
+    reads = ["GetItem", "GetItem", "GetItem", "GetItem", "Query", "Query", "TransactGetItems"]
+    assert sorted(name for name, _ in first) == [*reads, "TransactWriteItems"]
+    assert sorted(name for name, _ in second) == reads
+    world.drain()
+
+
 def test_records_are_paged_from_the_newest_and_a_cursor_is_bound_to_its_month(
     world: World, user: str
 ) -> None:

@@ -7872,10 +7872,10 @@ export interface components {
              */
             processingMinutes: number;
             /**
-             * @description Kind of job; decides its `inputs`.
+             * @description Kind of job, which may no longer be in `GET /api/recipes`.
              * @example story
              */
-            recipe: components["schemas"]["Recipe"];
+            recipe: string;
             /**
              * @description How the job ended.
              * @example succeeded
@@ -7902,7 +7902,7 @@ export interface components {
             nextCursor: string | null;
         };
         /** @enum {string} */
-        UsageStatus: "canceled" | "failed" | "partial" | "succeeded";
+        UsageStatus: "succeeded" | "partial" | "failed" | "canceled";
         /** @description A job counts in the month in which it ended. */
         UsageSummary: {
             /**
