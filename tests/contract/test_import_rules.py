@@ -31,6 +31,7 @@ FEATURES = {
     "studio",
     "templates",
     "uploads",
+    "usage",
     "webhooks",
 }
 LOWER = {"kernel", "media", "db"} | FEATURES | {"adapters", "bootstrap"}

@@ -22,7 +22,13 @@ from local.settings import ROOT
 from local.template import expand, folder_of, parse
 
 PATH = ROOT / "template.yaml"
-MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
+MONEY_TABLES = {
+    "WalletsTable",
+    "LedgerTable",
+    "PurchasesTable",
+    "SubscriptionsTable",
+    "JobsTable",
+}
 HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction", "GenerateFunction"}
 PUBLIC_READS = {
     "/api/health",

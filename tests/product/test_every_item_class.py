@@ -38,12 +38,14 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Unreadable
 from darkroom.payments.ports import PaymentUnreadable
 from darkroom.payments.store import PurchaseItem
+from darkroom.payments.subscription_store import SubscriptionItem
 from darkroom.plans.storage_store import StorageItem
 from darkroom.plans.store import AccountItem
 from darkroom.signup.store import BonusItem, SignUpsItem
 from darkroom.templates.store import AssignmentItem
 from darkroom.uploads.owner_store import OwnerItem
 from darkroom.uploads.session_store import SessionItem
+from darkroom.usage.store import MonthItem, UsageRecordItem
 from darkroom.usecases.accounts.admit_sign_up import admit_sign_up
 from darkroom.usecases.accounts.claim_bonus import claim_bonus
 from darkroom.usecases.credits.audit_accounts import audit_accounts
@@ -272,7 +274,41 @@ CASES: dict[type[BaseItem], Case] = {
         shows="purchase_2",
         key="resolve",
     ),
-    AccountItem: Case("accounts", of_others=[get("/api/credits"), UPLOAD, JOBS]),
+    AccountItem: Case(
+        "accounts",
+        of_it=[
+            get("/api/me"),
+            ("PATCH", "/api/me", {"welcome": "done"}),
+            ("POST", "/api/plans/subscribe", {"plan": "standard"}),
+            ("POST", "/api/plans/cancel", None),
+        ],
+        of_others=[get("/api/credits"), UPLOAD, JOBS],
+        compared=frozenset({"plan", "subscriptionId"}),
+        key="subscribe-2",
+    ),
+    SubscriptionItem: Case(
+        "subscriptions",
+        of_it=[
+            ("POST", "/api/plans/cancel", None),
+            ("POST", "/api/plans/subscribe", {"plan": "basic"}),
+        ],
+        of_others=[get("/api/me"), JOBS],
+        compared=frozenset({"version"}),
+        key="subscribe-3",
+    ),
+    MonthItem: Case(
+        "usage",
+        "month#",
+        of_it=[get("/api/usage/summary")],
+        of_others=[get("/api/usage/records"), get("/api/me")],
+        shows="job",
+    ),
+    UsageRecordItem: Case(
+        "usage",
+        "record#",
+        of_it=[get("/api/usage/records"), get("/api/usage/records.csv")],
+        of_others=[get("/api/usage/summary"), get("/api/me")],
+    ),
     StorageItem: Case(
         "usage",
         "storage",
@@ -522,7 +558,8 @@ def scene() -> Iterator[Scene]:
         world.call("DELETE", f"/api/assets/{ids['deleted']}", user=USER)
         opened = world.call("POST", "/api/uploads/session", UPLOAD[2], user=USER, key="upload")
         ids["counted"] = opened.body["sessions"][0]["assetId"]
-        world.call("PATCH", f"/api/admin/accounts/{USER}", {"plan": "basic"}, groups="admin")
+        subscribe = {"plan": "basic"}
+        world.call("POST", "/api/plans/subscribe", subscribe, user=USER, key="subscribe")
         kept_by_us(world, ids["job"])
         admit_sign_up(world.app, MAILBOX)
         claim_bonus(world.app, USER, email=MAILBOX)

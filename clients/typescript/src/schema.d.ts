@@ -88,6 +88,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/accounts/{accountId}/recount": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Recount an account's usage and storage
+         * @description Count again what the account stores and used, from its files and jobs, where the auditor
+         *     found a difference (law L9) or a damaged counter. Safe to repeat.
+         */
+        post: operations["recountAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/audit": {
         parameters: {
             query?: never;
@@ -1042,6 +1063,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the own account
+         * @description The caller's profile, plan, subscription and limits.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the own account
+         * @description Change the caller's profile. Plan and subscription have routes of their own.
+         */
+        patch: operations["updateMe"];
+        trace?: never;
+    };
     "/api/outputs/{outputId}/select": {
         parameters: {
             query?: never;
@@ -1076,6 +1121,50 @@ export interface paths {
         get: operations["listPlans"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel the subscription
+         * @description Cancel the subscription: the plan lasts to the end of the paid period, then it is free.
+         *     Repeating it changes nothing.
+         */
+        post: operations["cancelPlan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/subscribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Subscribe to a plan
+         * @description Subscribe to a plan, or change to another: its limits apply as soon as it is paid.
+         *
+         *     A change to a smaller plan deletes nothing, but refuses what is new until less is used. To the
+         *     plan that the account already has, nothing is charged, and a canceled one continues.
+         */
+        post: operations["subscribePlan"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1313,6 +1402,66 @@ export interface paths {
          * @description New links for parts whose links have expired. The upload lasts as long as its links.
          */
         post: operations["signUploadParts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List usage
+         * @description The jobs that ended in a month, with what each of them used.
+         */
+        get: operations["listUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/records.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export usage as CSV
+         * @description The same list as CSV, up to 1,000 rows; ``Link: <…>; rel="next"`` names the next page.
+         */
+        get: operations["exportUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a month's usage
+         * @description What the account used in a month, and how much of each limit of its plan it uses now.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2457,6 +2606,19 @@ export interface components {
         CallbackOutcome: "heard" | "known";
         /** @enum {string} */
         CancelOutcome: "canceled" | "requested" | "already_final";
+        CancelPlanResponse: {
+            /**
+             * Format: date-time
+             * @description Until then the plan lasts; then it is `free`.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            endsAt: string;
+            /**
+             * @description The subscription is not renewed.
+             * @constant
+             */
+            status: "cancelled";
+        };
         /** @description What canceling did. */
         CancelResponse: {
             /**
@@ -3379,7 +3541,7 @@ export interface components {
         /** @enum {string} */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
         /** @enum {string} */
-        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY" | "ENDPOINT_DISABLED" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
+        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY" | "ENDPOINT_DISABLED" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "NOT_SUBSCRIBED" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
         /** @enum {string} */
         EventName: "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "JOB_QUEUED" | "JOB_RUNNING" | "JOB_SUCCEEDED" | "JOB_PARTIAL" | "JOB_FAILED" | "JOB_CANCELED" | "JOB_RETRIED" | "JOB_FAILED_REASON" | "PROVIDER_COST" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "ASSET_UPLOAD_FAILED" | "ASSET_GENERATED" | "credit_insufficient" | "credit_purchase_test" | "PLAN_LIMIT_WARNING" | "PLAN_LIMIT_EXCEEDED" | "upgrade_clicked" | "ASSET_UPLOAD_PROGRESS" | "ASSET_MULTISELECT_USED" | "QUEUE_ADD_CLICKED" | "BULK_OPTIONS_APPLIED" | "JOB_RUN_CLICKED" | "DOWNLOAD_OUTPUT_CLICKED" | "DEAD_LETTER";
         EventPage: {
@@ -4449,7 +4611,7 @@ export interface components {
             status: components["schemas"]["JobStatus"];
         };
         /** @enum {string} */
-        Law: "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L7" | "L8";
+        Law: "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L7" | "L8" | "L9";
         /** @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators). */
         LedgerUnsoundError: {
             /**
@@ -4468,6 +4630,39 @@ export interface components {
              */
             requestId: string;
         };
+        /** @enum {string} */
+        LevelName: "ok" | "warning" | "exceeded";
+        LimitLevel: {
+            /**
+             * @description `warning` from 80 percent on, `exceeded` from 100 percent on.
+             * @example warning
+             */
+            level: components["schemas"]["LevelName"];
+            /**
+             * @description The most that the plan allows; null if it sets no limit.
+             * @example 1000000000
+             */
+            limit: number | null;
+            /**
+             * @description What is limited.
+             * @example storageBytes
+             */
+            name: components["schemas"]["LimitName"];
+            /**
+             * @description How much of the limit is used, rounded down; 0 without a limit. It can be above 100 after a change to a smaller plan.
+             * @example 82
+             */
+            percent: number;
+            /**
+             * @description What is used now.
+             * @example 820000000
+             */
+            used: number;
+        };
+        /** @enum {string} */
+        LimitName: "jobsPerMonth" | "shortForms" | "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "freeJobsPerDay" | "draftsOpen" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "channels" | "liveHours" | "teams" | "teamMembers";
+        /** @enum {string} */
+        Locale: "en" | "ko";
         MarginReport: {
             /** @description One for each key, by key. */
             items: components["schemas"]["MarginRow"][];
@@ -4504,6 +4699,70 @@ export interface components {
              */
             revenueUsd: number;
         };
+        MeResponse: {
+            /**
+             * @description Id of the account: its token's `sub`.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
+            accountId: string;
+            /**
+             * Format: uri
+             * @description The user's picture; absent until it is set.
+             * @example https://example.com/mina.jpg
+             */
+            avatarUrl?: string;
+            /**
+             * Format: date-time
+             * @description When the account was first used.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The address in the token; absent if the token has none.
+             * @example mina@example.com
+             */
+            email?: string;
+            /** @description Every limit of the plan, and its use. */
+            limits: components["schemas"]["LimitLevel"][];
+            /**
+             * @description The user's language; that of the request until one is chosen.
+             * @example ko
+             */
+            locale: components["schemas"]["Locale"];
+            /**
+             * @description The user's name; absent until it is set.
+             * @example Mina Kim
+             */
+            name?: string;
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PlanName"];
+            /**
+             * @description The caller's roles: `admin` for operators.
+             * @example [
+             *       "admin"
+             *     ]
+             */
+            roles: string[];
+            /**
+             * Format: date-time
+             * @description When the paid period ends, or ended; an active subscription is renewed then. Absent without a subscription.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            subscriptionEndsAt?: string;
+            /**
+             * @description `cancelled`: the plan lasts until `subscriptionEndsAt`. `expired`: it has ended, and the plan is `free`. An account that never subscribed is `active`.
+             * @example active
+             */
+            subscriptionStatus: components["schemas"]["SubscriptionState"];
+            /**
+             * @description Whether the user has finished or skipped the client's welcome.
+             * @example open
+             */
+            welcome: components["schemas"]["Welcome"];
+        };
         /** @enum {string} */
         Metric: "upgrade" | "share" | "view" | "regenerate";
         /** @enum {string} */
@@ -4533,6 +4792,8 @@ export interface components {
              */
             requestId: string;
         };
+        /** @enum {string} */
+        NewSubscriptionStatus: "active" | "pending";
         /** @description The account owes nothing (operators). */
         NoDebtError: {
             /**
@@ -4674,6 +4935,24 @@ export interface components {
             /**
              * @description A sentence for users, in the language of `Accept-Language`; it may change.
              * @example There are no missing results that can be made again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @description The account has no subscription that could be canceled. */
+        NotSubscribedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_SUBSCRIBED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You have no subscription that could be canceled.
              */
             error: string;
             /**
@@ -4901,6 +5180,8 @@ export interface components {
             /** @description Name of the pack to buy. */
             pack: components["schemas"]["PackName"];
         };
+        /** @enum {string} */
+        PaidPlanName: "basic" | "standard" | "professional";
         PartEtag: {
             /**
              * @description The header `ETag` of the response to its PUT.
@@ -5027,6 +5308,29 @@ export interface components {
              */
             totalImages?: number;
         };
+        /** @description Omitted fields keep their values; null removes ``name`` and ``avatarUrl``. */
+        PatchMeRequest: {
+            /**
+             * @description HTTPS link to the user's picture; null removes it.
+             * @example https://example.com/mina.jpg
+             */
+            avatarUrl?: string | null;
+            /**
+             * @description The user's language.
+             * @example ko
+             */
+            locale?: components["schemas"]["Locale"];
+            /**
+             * @description The user's name, on one line; null removes it.
+             * @example Mina Kim
+             */
+            name?: string | null;
+            /**
+             * @description Where the user stands in the client's welcome.
+             * @example done
+             */
+            welcome?: components["schemas"]["Welcome"];
+        };
         /** @enum {string} */
         PaymentEventOutcome: "handled" | "repeated" | "ignored";
         PaymentEventResponse: {
@@ -5063,10 +5367,10 @@ export interface components {
              * @example basic
              */
             plan: components["schemas"]["PlanName"];
-            /** @description Its price in each currency; empty if it is not sold here. */
+            /** @description Its price in each currency; empty if it costs nothing. */
             prices: components["schemas"]["PlanPrice"][];
         };
-        /** @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
+        /** @description The plan allows no more of `name`, a limit of `GET /api/plans`: `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
         PlanLimitError: {
             /**
              * @description The kind of error; never changes.
@@ -5079,16 +5383,15 @@ export interface components {
              */
             error: string;
             /**
-             * @description The most that the plan allows: bytes or files.
+             * @description The most that the plan allows, in the unit of the limit: bytes, files, jobs, minutes, US dollars.
              * @example 1000000000
              */
             limit: number;
             /**
              * @description The limit of the plan.
              * @example storageBytes
-             * @enum {string}
              */
-            name: "storageBytes" | "concurrentUploads";
+            name: components["schemas"]["PlanLimitName"];
             /**
              * @description The account's plan.
              * @example free
@@ -5105,17 +5408,25 @@ export interface components {
              */
             upgradeTo: components["schemas"]["PlanName"] | null;
             /**
-             * @description What is in use: bytes or files.
+             * @description What is in use, in the same unit.
              * @example 999000000
              */
             used: number;
         };
+        /** @enum {string} */
+        PlanLimitName: "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "jobsPerMonth" | "freeJobsPerDay" | "draftsOpen" | "queuedJobs" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "shortForms" | "channels" | "liveHours" | "teams" | "teamMembers";
+        /** @description Null where the plan sets no limit. */
         PlanLimitsResponse: {
             /**
              * @description Bytes of one recording.
              * @example 2000000000
              */
             audioFileBytes: number;
+            /**
+             * @description Connected channels.
+             * @example 3
+             */
+            channels: number | null;
             /**
              * @description Tasks in progress at the same time.
              * @example 5
@@ -5127,15 +5438,65 @@ export interface components {
              */
             concurrentUploads: number;
             /**
+             * @description Drafts at the same time.
+             * @example 1000
+             */
+            draftsOpen: number | null;
+            /**
+             * @description Jobs without a price in a day.
+             * @example 100
+             */
+            freeJobsPerDay: number | null;
+            /**
              * @description Bytes of one picture.
              * @example 10000000
              */
             imageFileBytes: number;
             /**
+             * @description Minutes of uploaded media checked in a day.
+             * @example 600
+             */
+            ingestMinutesPerDay: number | null;
+            /**
+             * @description Jobs queued in a month.
+             * @example 1000
+             */
+            jobsPerMonth: number | null;
+            /**
+             * @description Hours of live recordings in a month.
+             * @example 10
+             */
+            liveHours: number | null;
+            /**
+             * @description Cost of providers in a month, in US dollars.
+             * @example 20
+             */
+            providerCostUsd: number | null;
+            /**
+             * @description Short forms in a month.
+             * @example 30
+             */
+            shortForms: number | null;
+            /**
              * @description Bytes of all files together, with those being uploaded.
              * @example 10000000000
              */
             storageBytes: number;
+            /**
+             * @description Members of each team.
+             * @example 5
+             */
+            teamMembers: number | null;
+            /**
+             * @description Teams that the account owns.
+             * @example 1
+             */
+            teams: number | null;
+            /**
+             * @description Upload sessions opened in an hour.
+             * @example 300
+             */
+            uploadSessionsPerHour: number | null;
             /**
              * @description Bytes of one video.
              * @example 2000000000
@@ -5732,7 +6093,7 @@ export interface components {
              */
             value: number;
         };
-        /** @description Too many requests; repeat after `Retry-After`. */
+        /** @description Too many requests by `policy`, which allows `limit` in a window; repeat after `retryAfterSeconds`, which is also `Retry-After`. */
         RateLimitedError: {
             /**
              * @description The kind of error; never changes.
@@ -5745,10 +6106,26 @@ export interface components {
              */
             error: string;
             /**
+             * @description The most in one window of the policy.
+             * @example 10
+             */
+            limit?: number;
+            /**
+             * @description The policy that the request was over.
+             * @example generation
+             * @enum {string}
+             */
+            policy?: "requests" | "generation" | "portraits" | "quotes" | "stream";
+            /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+            /**
+             * @description Seconds until the next window begins; the same as `Retry-After`.
+             * @example 41
+             */
+            retryAfterSeconds?: number;
         };
         Rates: {
             /** @description Jobs of which something was made again. */
@@ -6011,6 +6388,39 @@ export interface components {
              *     ]
              */
             targetLanguages: components["schemas"]["TargetLanguage"][];
+        };
+        /** @description What the account stores, and what of its counters was wrong. */
+        RecountResponse: {
+            /**
+             * @description Jobs whose usage or files were not counted as they are.
+             * @example 1
+             */
+            jobs: number;
+            /**
+             * @description Months whose sums were not those of their records.
+             * @example 0
+             */
+            months: number;
+            /**
+             * @description Files that are being uploaded.
+             * @example 0
+             */
+            openUploads: number;
+            /**
+             * @description Uploads counted before.
+             * @example 0
+             */
+            openUploadsBefore: number;
+            /**
+             * @description Bytes of all its files.
+             * @example 820000000
+             */
+            storageBytes: number;
+            /**
+             * @description Bytes counted before.
+             * @example 819999000
+             */
+            storageBytesBefore: number;
         };
         RedriveRequest: {
             /** @description Ids of dead letters. */
@@ -6373,7 +6783,7 @@ export interface components {
             recipe: components["schemas"]["Recipe"];
         };
         /** @enum {string} */
-        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT";
+        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT" | "PLAN_LIMIT";
         SignPartsRequest: {
             /**
              * @description Numbers of the parts to get links for.
@@ -6806,6 +7216,38 @@ export interface components {
         };
         /** @enum {string} */
         Style: "CLASSIC" | "MODERN" | "VINTAGE" | "ROMANTIC" | "CINEMATIC";
+        SubscribeRequest: {
+            /** @description Currency to pay in (ISO 4217); without it, that of `GET /api/pricing`. */
+            currency?: components["schemas"]["Currency"];
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PaidPlanName"];
+        };
+        /** @description With ``pending``, the plan changes when the user has paid at ``checkoutUrl``. */
+        SubscribeResponse: {
+            /**
+             * Format: uri
+             * @description The page where the user pays; absent if nothing is to be paid.
+             * @example https://checkout.stripe.com/c/pay/cs_test_a1b2c3d4
+             */
+            checkoutUrl?: string;
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PlanName"];
+            /** @description `active`: the plan has changed. `pending`: payment is due. */
+            status: components["schemas"]["NewSubscriptionStatus"];
+            /**
+             * @description Id of the subscription.
+             * @example sub_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            subscriptionId: string;
+        };
+        /** @enum {string} */
+        SubscriptionState: "active" | "cancelled" | "expired";
         /** @description A pack that covers the shortfall. */
         Suggestion: {
             /**
@@ -7401,6 +7843,111 @@ export interface components {
              */
             url: string;
         };
+        /** @description What one job used. */
+        UsageEntry: {
+            /**
+             * @description Id of the first file that it was made from; absent if there was none.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
+            assetId?: string;
+            /**
+             * Format: date-time
+             * @description When the job ended, in UTC.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            date: string;
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId: string;
+            /**
+             * @description Promised outputs that were made.
+             * @example 4
+             */
+            outputs: number;
+            /**
+             * @description Minutes of media that were made or read, to two digits.
+             * @example 12.5
+             */
+            processingMinutes: number;
+            /**
+             * @description Kind of job; decides its `inputs`.
+             * @example story
+             */
+            recipe: components["schemas"]["Recipe"];
+            /**
+             * @description How the job ended.
+             * @example succeeded
+             */
+            status: components["schemas"]["UsageStatus"];
+            /**
+             * @description Minutes of media that were translated, once for each language.
+             * @example 3.25
+             */
+            translationMinutes: number;
+            /**
+             * @description Units that it was charged: credits.
+             * @example 2
+             */
+            units: number;
+        };
+        UsagePage: {
+            /** @description Jobs, the one that ended last first. */
+            items: components["schemas"]["UsageEntry"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        /** @enum {string} */
+        UsageStatus: "canceled" | "failed" | "partial" | "succeeded";
+        /** @description A job counts in the month in which it ended. */
+        UsageSummary: {
+            /**
+             * @description Credits that jobs used.
+             * @example 80
+             */
+            creditsUsed: number;
+            /**
+             * @description Failed jobs of all that ended, from 0 to 1.
+             * @example 0.025
+             */
+            failureRate: number;
+            /**
+             * @description Jobs that ended; canceled drafts are none.
+             * @example 40
+             */
+            jobs: number;
+            /** @description Every limit of the plan, and its use now. */
+            limits: components["schemas"]["LimitLevel"][];
+            /**
+             * @description The month, in UTC.
+             * @example 2026-11
+             */
+            month: string;
+            /**
+             * @description Promised outputs that were made.
+             * @example 96
+             */
+            outputs: number;
+            /**
+             * @description Minutes of media that were made or read, to two digits.
+             * @example 12.5
+             */
+            processingMinutes: number;
+            /**
+             * @description Paid to providers, in US dollars; only for operators.
+             * @example 1.25
+             */
+            providerCostUsd?: number;
+            /**
+             * @description Minutes of media that were translated, once for each language.
+             * @example 3.25
+             */
+            translationMinutes: number;
+        };
         /** @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels. */
         ValidationFailedError: {
             /**
@@ -7480,6 +8027,8 @@ export interface components {
         };
         /** @enum {string} */
         WebhookEventType: "*" | "ASSET_GENERATED" | "ASSET_MULTISELECT_USED" | "ASSET_UPLOAD_FAILED" | "ASSET_UPLOAD_PROGRESS" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "BULK_OPTIONS_APPLIED" | "DOWNLOAD_OUTPUT_CLICKED" | "JOB_CANCELED" | "JOB_FAILED" | "JOB_FAILED_REASON" | "JOB_PARTIAL" | "JOB_QUEUED" | "JOB_RETRIED" | "JOB_RUNNING" | "JOB_RUN_CLICKED" | "JOB_SUCCEEDED" | "PLAN_LIMIT_EXCEEDED" | "PLAN_LIMIT_WARNING" | "QUEUE_ADD_CLICKED" | "credit_insufficient" | "credit_purchase_test" | "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "upgrade_clicked";
+        /** @enum {string} */
+        Welcome: "open" | "done" | "skipped";
     };
     responses: {
         /** @description The request is not valid */
@@ -7496,6 +8045,8 @@ export interface components {
         BadRequest: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7506,6 +8057,8 @@ export interface components {
         Forbidden: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7516,6 +8069,8 @@ export interface components {
         KeyReused: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7526,6 +8081,8 @@ export interface components {
         NotFound: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7536,6 +8093,8 @@ export interface components {
         PaymentRequired: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7546,6 +8105,8 @@ export interface components {
         ServerFault: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7556,6 +8117,8 @@ export interface components {
         TooLarge: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7577,6 +8140,8 @@ export interface components {
         TooManyRequests: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
@@ -7588,6 +8153,8 @@ export interface components {
         Unauthorized: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -7598,6 +8165,8 @@ export interface components {
         Unavailable: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
@@ -7651,7 +8220,7 @@ export interface components {
          */
         "Darkroom-Version": string;
         /**
-         * @description Names this state of the job, in quotes.
+         * @description Names this state of what the response shows, in quotes.
          * @example "d41d8cd98f00b204"
          */
         ETag: string;
@@ -7665,6 +8234,16 @@ export interface components {
          * @example </api/jobs.csv?cursor=…>; rel="next"
          */
         Link: string;
+        /**
+         * @description What is left in the current windows, the nearest to its limit first: of a policy, `r` more in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers). For requests that may write.
+         * @example "generation";r=7;t=41, "requests";r=93;t=41
+         */
+        RateLimit: string;
+        /**
+         * @description The policies: `q` in each window of `w` seconds, for all requests of the account. `requests` counts every POST, PATCH and DELETE; `generation` those that queued a job.
+         * @example "generation";q=10;w=60, "requests";q=100;w=60
+         */
+        "RateLimit-Policy": string;
         /**
          * @description Keeps the link, which is a secret, from other sites.
          * @example no-referrer
@@ -7762,6 +8341,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7776,6 +8357,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7820,6 +8403,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7830,6 +8415,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7843,6 +8430,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7888,6 +8477,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7898,6 +8489,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7911,6 +8504,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7946,6 +8541,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7960,12 +8557,54 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["LedgerUnsoundError"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    recountAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecountResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8069,6 +8708,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8287,6 +8928,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8297,6 +8940,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8310,6 +8955,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8324,6 +8971,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -8356,6 +9005,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8437,6 +9088,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8450,6 +9103,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8526,6 +9181,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8565,6 +9222,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8606,6 +9265,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8619,6 +9280,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8655,6 +9318,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8696,6 +9361,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8914,6 +9581,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8927,6 +9596,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8969,6 +9640,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8979,6 +9652,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8987,11 +9662,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9062,6 +9751,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -9073,6 +9764,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9111,6 +9804,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9196,6 +9891,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9206,6 +9903,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9218,6 +9917,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9232,6 +9933,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -9319,6 +10022,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9332,6 +10037,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9502,6 +10209,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9512,6 +10221,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9520,11 +10231,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9622,6 +10347,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9635,6 +10362,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9677,6 +10406,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9690,6 +10421,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9726,6 +10459,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9769,6 +10504,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9779,6 +10516,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9791,6 +10530,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9833,6 +10574,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9846,6 +10589,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9888,6 +10633,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9898,6 +10645,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9906,11 +10655,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9947,6 +10710,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9957,6 +10722,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9969,6 +10736,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10019,7 +10788,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            429: components["responses"]["TooManyReads"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -10043,6 +10812,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10140,6 +10911,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -10151,6 +10924,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10195,6 +10970,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10205,6 +10982,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10217,6 +10996,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10227,6 +11008,8 @@ export interface operations {
             412: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10267,6 +11050,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10280,6 +11065,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10392,6 +11179,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10402,6 +11191,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10410,11 +11201,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10456,6 +11261,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10466,6 +11273,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10474,11 +11283,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10524,6 +11347,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10534,6 +11359,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10542,11 +11369,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10592,6 +11433,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10605,6 +11448,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10640,6 +11485,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -10647,6 +11494,76 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeResponse"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateMe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchMeRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -10679,6 +11596,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10699,6 +11618,11 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -10712,19 +11636,31 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PlanList"];
                 };
             };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
     };
-    getPricing: {
+    cancelPlan: {
         parameters: {
             query?: never;
             header?: {
@@ -10743,11 +11679,157 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelPlanResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["NotSubscribedError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    subscribePlan: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscribeRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscribeResponse"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            /** @description A dependency did not respond; repeating is safe */
+            503: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
+                };
+            };
+        };
+    };
+    getPricing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PricingResponse"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -10790,6 +11872,11 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -10803,12 +11890,24 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecipesResponse"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -10883,6 +11982,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10893,6 +11994,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10905,6 +12008,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -10919,6 +12024,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -10950,6 +12057,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11013,6 +12122,11 @@ export interface operations {
             };
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -11026,12 +12140,24 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TemplatePage"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -11061,6 +12187,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11074,6 +12202,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11115,6 +12245,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11127,6 +12259,8 @@ export interface operations {
             403: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11138,6 +12272,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11148,6 +12284,8 @@ export interface operations {
             413: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11158,6 +12296,8 @@ export interface operations {
             415: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11227,6 +12367,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -11238,6 +12380,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11276,6 +12420,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11289,6 +12435,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11297,6 +12445,131 @@ export interface operations {
             };
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most rows in the file. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSummary"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Missing, or another account's */
+            404: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemUnreadableError"];
+                };
+            };
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -11361,6 +12634,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11374,6 +12649,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11409,6 +12686,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -11448,6 +12727,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11530,6 +12811,8 @@ export interface operations {
             202: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11543,6 +12826,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11583,6 +12868,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11596,6 +12883,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11637,6 +12926,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -11650,6 +12941,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {

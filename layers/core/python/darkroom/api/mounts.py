@@ -8,6 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from darkroom.api.routers import (
+    accounts,
     admin,
     admin_purchases,
     albums,
@@ -24,18 +25,21 @@ from darkroom.api.routers import (
     job_lists,
     job_stream,
     jobs,
+    plans,
     purchase,
     reference_photos,
     regenerate,
     share_page,
     shares,
     uploads,
+    usage,
     webhooks,
 )
 
 BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "confirm": (confirm.router,),
-    "purchase": (purchase.router,),
+    "account": (accounts.router, usage.router),
+    "purchase": (purchase.router, plans.router),
     "hooks": (webhooks.router,),
     "endpoints": (endpoints.router,),
     "uploads": (uploads.router,),

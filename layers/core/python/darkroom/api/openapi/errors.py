@@ -153,6 +153,7 @@ ERRORS = (
         "(operators)",
     ),
     ErrorCode(409, "NO_DEBT", "the account owes nothing (operators)"),
+    ErrorCode(409, "NOT_SUBSCRIBED", "the account has no subscription that could be canceled"),
     ErrorCode(
         409, "NOT_RESOLVABLE", "the purchase does not wait for an operator's decision (operators)"
     ),

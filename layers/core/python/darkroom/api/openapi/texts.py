@@ -51,6 +51,10 @@ TAGS: list[dict[str, str]] = [
     {"name": "Shares", "description": "Public links to the outputs of a job."},
     {"name": "Events", "description": "What users do in the frontend, for analytics."},
     {
+        "name": "Account",
+        "description": "The caller's own account: profile, plan, subscription and usage.",
+    },
+    {
         "name": "Credits",
         "description": "The wallet, its transactions, purchases, and what things cost.",
     },

@@ -22,6 +22,7 @@ from darkroom.api.schemas.catalog import (
     Plan,
     PlanLimitsResponse,
     PlanList,
+    PlanPrice,
     RecipeLimits,
     RecipesResponse,
     SliderLimits,
@@ -32,7 +33,7 @@ from darkroom.api.schemas.catalog import (
 )
 from darkroom.kernel import catalog, limits
 from darkroom.kernel.media_types import AUDIO, IMAGE, VIDEO
-from darkroom.plans.model import label_of, limits_of, plan_names
+from darkroom.plans.model import label_of, limits_of, plan_names, prices_of
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 from darkroom.views.labels import Label
@@ -142,14 +143,16 @@ def _plan(name: str) -> Plan:
     return Plan(
         plan=name,
         name=Label(**label_of(name)),
-        # Operators put accounts on plans; none is sold.
-        prices=[],
-        limits=PlanLimitsResponse(
-            storage_bytes=allowed.storage_bytes,
-            image_file_bytes=allowed.file_bytes[IMAGE],
-            video_file_bytes=allowed.file_bytes[VIDEO],
-            audio_file_bytes=allowed.file_bytes[AUDIO],
-            concurrent_uploads=allowed.concurrent_uploads,
-            concurrent_tasks=allowed.concurrent_tasks,
+        prices=[
+            PlanPrice(currency=currency, amount=str(amount), interval="month")
+            for currency, amount in prices_of(name).items()
+        ],
+        limits=PlanLimitsResponse.model_validate(
+            {
+                **allowed.by_name,
+                "imageFileBytes": allowed.file_bytes[IMAGE],
+                "videoFileBytes": allowed.file_bytes[VIDEO],
+                "audioFileBytes": allowed.file_bytes[AUDIO],
+            }
         ),
     )

@@ -26,6 +26,7 @@ from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.templates.store import account_subject, assign_write, device_subject
 from darkroom.usecases.limits.settle_cost import settle_cost
 from darkroom.usecases.projections.index_job import index_again
+from darkroom.usecases.projections.project_usage import project_usage
 
 
 def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
@@ -44,9 +45,18 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
         writes += _assignments(job)
     facts = sum(_once(write) for write in writes)
     index_again(job, before=before)
-    if job.is_final and not (before and before.is_final):
-        settle_cost(app, job)
+    if before is None or not before.is_final:
+        _count(app, job)
     return facts
+
+
+def _count(app: App, job: Job) -> None:
+    """Last, and each by itself: a damaged counter must not keep others from being written."""
+    try:
+        if job.is_final:
+            settle_cost(app, job)
+    finally:
+        project_usage(app, job)
 
 
 def _credits_by_provider(job: Job) -> dict[str, int]:
