@@ -29,8 +29,8 @@ METHODS = {"get", "post", "patch", "delete", "put"}
 VERBS = set(
     """
     abort add adjust audit cancel clear complete confirm create deactivate delete download export
-    generate get list open quote rebuild receive redrive regenerate register remove replay rerun
-    resolve retry rotate run select share sign stream test unshare update
+    generate get list open quote rebuild receive recount redrive regenerate register remove replay
+    rerun resolve retry rotate run select send share sign stream subscribe test unshare update
     """.split()  # noqa: SIM905 (a list of one word a line is longer than the tests)
 )
 BY_ID = {error.code: error for error in ERRORS}
@@ -175,10 +175,15 @@ OF_QUOTES = {"QUOTE_EXPIRED", "QUOTE_MISMATCH"}
 OF_FILES = {"ASSET_FAILED", "ASSET_NOT_READY", "NO_TEMPLATES", "REFERENCE_PHOTO_MISSING"}
 # What the code names but cannot raise for this operation.
 NOT_RAISED = {
+    # A damaged subscription counts as none.
+    "cancelPlan": LISTS,
     "exportJobs": LISTS,
+    "exportUsage": LISTS,
     # Pictures from a prompt have neither files nor templates.
     "generateImages": OF_DRAFTS | OF_QUOTES | OF_FILES,
     "getCredits": LISTS | {"VALIDATION_FAILED"},
+    # A damaged account reads as one of which nothing is stored.
+    "getMe": LISTS,
     "getPricing": {"VALIDATION_FAILED"},
     # A view that was counted before is not counted again.
     "getShare": {"ALREADY_HAPPENED"},
@@ -186,10 +191,23 @@ NOT_RAISED = {
     "listAllPurchases": LISTS,
     "listAssets": LISTS,
     "listDeadLetters": LISTS,
+    "listEvents": LISTS,
     "listJobs": LISTS,
     "listPurchases": LISTS,
     "listReferencePhotos": LISTS,
     "listTransactions": LISTS,
+    "listUsage": LISTS,
+    # What cannot be counted is left out.
+    "recountAccount": LISTS
+    | {"ACCOUNT_FROZEN", "ALREADY_HAPPENED", "ARCHIVE_TOO_LARGE", "JOB_NOT_FINAL", "NO_OUTPUTS"},
+    # A damaged counter is left out; the others are those of its period.
+    "exportMargin": LISTS,
+    "exportTemplateAnalytics": LISTS,
+    "getFunnel": LISTS,
+    "getMargin": LISTS,
+    "getTemplateAnalytics": LISTS,
+    # An event that is counted already is passed over, as is a damaged one.
+    "rebuildProjections": {"ALREADY_HAPPENED", "ITEM_UNREADABLE"},
     "listWebhookEndpoints": LISTS,
     # An event that was stored before is handled once.
     "receiveStripeEvent": {"ITEM_UNREADABLE", "VALIDATION_FAILED"},
@@ -197,6 +215,7 @@ NOT_RAISED = {
     # It takes no quote.
     "rerunJob": OF_QUOTES,
     "retryJob": OF_DRAFTS,
+    "updateMe": LISTS,
 }
 # They list what can be done with a job by trying it: what is refused is left out.
 SHOWS_ACTIONS = {"getJob", "updateJob"}
@@ -207,6 +226,7 @@ RAISED_UNSEEN = {
     "createReferencePhoto": {"MULTIPLE_FACES", "NO_FACE"},
     "receiveStripeEvent": {"BAD_SIGNATURE", "PAYMENT_UNAVAILABLE"},
     "resolvePurchase": {"PAYMENT_UNAVAILABLE"},
+    "subscribePlan": {"PAYMENT_UNAVAILABLE"},
 }
 IMPLIED = {"BODY_TOO_LARGE", "FORBIDDEN", "UNAUTHORIZED"}
 

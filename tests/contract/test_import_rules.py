@@ -15,6 +15,7 @@ PRODUCT = CORE / "darkroom"
 
 FEATURES = {
     "albums",
+    "analytics",
     "assets",
     "credits",
     "endpoints",
@@ -22,6 +23,7 @@ FEATURES = {
     "generation",
     "idempotency",
     "jobs",
+    "limits",
     "payments",
     "plans",
     "recipes",
@@ -29,6 +31,7 @@ FEATURES = {
     "studio",
     "templates",
     "uploads",
+    "usage",
     "webhooks",
 }
 LOWER = {"kernel", "media", "db"} | FEATURES | {"adapters", "bootstrap"}
@@ -60,6 +63,7 @@ APART = {
     "studio/speech/": ("darkroom.studio.films", "darkroom.studio.pictures"),
 }
 PURE = (
+    "analytics/model.py", "analytics/statistics.py",
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
     "endpoints/model.py",
     "signup/model.py",

@@ -17,11 +17,18 @@ from darkroom.kernel.limits import (
     UPLOAD_LIMIT_BYTES,
 )
 from darkroom.uploads.inspection.media_reader import MEMORY_LIMIT_BYTES
+from layers.finish_build import SERVICES
 from local.settings import ROOT
 from local.template import expand, folder_of, parse
 
 PATH = ROOT / "template.yaml"
-MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
+MONEY_TABLES = {
+    "WalletsTable",
+    "LedgerTable",
+    "PurchasesTable",
+    "SubscriptionsTable",
+    "JobsTable",
+}
 HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction", "GenerateFunction"}
 PUBLIC_READS = {
     "/api/health",
@@ -484,3 +491,13 @@ def test_cloudformation_can_read_the_template() -> None:
     tokens = yaml.scan(PATH.read_text())
 
     assert not any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in tokens)
+
+
+def test_the_layer_keeps_the_descriptions_of_all_aws_services_that_are_called() -> None:
+    called = {"dynamodb"}
+    for module in (ROOT / "layers/core/python/darkroom").rglob("*.py"):
+        opened = re.findall(r'(?:_own|_client|of_provider)\(\s*"([a-z0-9-]+)"', module.read_text())
+        called.update(opened)
+
+    assert {"s3", "sqs", "polly"} <= called
+    assert called <= set(SERVICES)

@@ -20,6 +20,7 @@ from pynamodb.attributes import Attribute
 
 from darkroom.albums.items import AlbumItem, EntryItem
 from darkroom.albums.items import TombstoneItem as AlbumTombstoneItem
+from darkroom.analytics.store import CounterItem, MarkItem
 from darkroom.assets.lists.store import AssetEntryItem
 from darkroom.assets.reference_store import ReferencePhotoItem
 from darkroom.assets.store import AssetItem
@@ -37,12 +38,14 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Unreadable
 from darkroom.payments.ports import PaymentUnreadable
 from darkroom.payments.store import PurchaseItem
+from darkroom.payments.subscription_store import SubscriptionItem
 from darkroom.plans.storage_store import StorageItem
 from darkroom.plans.store import AccountItem
 from darkroom.signup.store import BonusItem, SignUpsItem
 from darkroom.templates.store import AssignmentItem
 from darkroom.uploads.owner_store import OwnerItem
 from darkroom.uploads.session_store import SessionItem
+from darkroom.usage.store import MonthItem, UsageRecordItem
 from darkroom.usecases.accounts.admit_sign_up import admit_sign_up
 from darkroom.usecases.accounts.claim_bonus import claim_bonus
 from darkroom.usecases.credits.audit_accounts import audit_accounts
@@ -51,6 +54,7 @@ from darkroom.usecases.endpoints.deliver_event import fail_undelivered
 from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
 from darkroom.usecases.projections.announce_event import announce_event
 from darkroom.usecases.projections.index_asset import index_asset
+from darkroom.usecases.projections.project_event import project_event
 from darkroom.webhooks import store as webhooks_store
 from darkroom.webhooks.store import Received, ReceivedItem
 from tests.support.builders import (
@@ -150,6 +154,12 @@ def find_cached(scene: Scene) -> object:
 
 def find_received(scene: Scene) -> object:
     return webhooks_store.find_received(EVENT)
+
+
+def count_again(scene: Scene) -> None:
+    """Count what was counted before, of an account that has a mark."""
+    for event in list_events(scene.ids["job"]):
+        project_event(scene.world.app, event)
 
 
 def announce(scene: Scene) -> object:
@@ -272,7 +282,41 @@ CASES: dict[type[BaseItem], Case] = {
         shows="purchase_2",
         key="resolve",
     ),
-    AccountItem: Case("accounts", of_others=[get("/api/credits"), UPLOAD, JOBS]),
+    AccountItem: Case(
+        "accounts",
+        of_it=[
+            get("/api/me"),
+            ("PATCH", "/api/me", {"welcome": "done"}),
+            ("POST", "/api/plans/subscribe", {"plan": "standard"}),
+            ("POST", "/api/plans/cancel", None),
+        ],
+        of_others=[get("/api/credits"), UPLOAD, JOBS],
+        compared=frozenset({"plan", "subscriptionId"}),
+        key="subscribe-2",
+    ),
+    SubscriptionItem: Case(
+        "subscriptions",
+        of_it=[
+            ("POST", "/api/plans/cancel", None),
+            ("POST", "/api/plans/subscribe", {"plan": "basic"}),
+        ],
+        of_others=[get("/api/me"), JOBS],
+        compared=frozenset({"version"}),
+        key="subscribe-3",
+    ),
+    MonthItem: Case(
+        "usage",
+        "month#",
+        of_it=[get("/api/usage/summary")],
+        of_others=[get("/api/usage/records"), get("/api/me")],
+        shows="job",
+    ),
+    UsageRecordItem: Case(
+        "usage",
+        "record#",
+        of_it=[get("/api/usage/records"), get("/api/usage/records.csv")],
+        of_others=[get("/api/usage/summary"), get("/api/me")],
+    ),
     StorageItem: Case(
         "usage",
         "storage",
@@ -312,9 +356,24 @@ CASES: dict[type[BaseItem], Case] = {
             DEAD,
             ("POST", "/api/admin/dead-letters/redrive", {"ids": ["<dead_letter>"]}),
         ],
-        of_others=[DEAD],
+        of_others=[
+            DEAD,
+            get("/api/admin/events?name=DEAD_LETTER"),
+            get("/api/admin/events?job=<job>"),
+        ],
         shows="dead_letter_2",
         calls=[lambda scene: list_events(scene.ids["job"])],
+    ),
+    CounterItem: Case(
+        "analytics",
+        "#recipe#",
+        of_others=[get("/api/admin/margin"), get("/api/admin/margin?groupBy=template")],
+    ),
+    MarkItem: Case(
+        "analytics",
+        "#account#",
+        of_others=[get("/api/admin/margin")],
+        calls=[count_again],
     ),
     EndpointItem: Case(
         "endpoints",
@@ -507,7 +566,8 @@ def scene() -> Iterator[Scene]:
         world.call("DELETE", f"/api/assets/{ids['deleted']}", user=USER)
         opened = world.call("POST", "/api/uploads/session", UPLOAD[2], user=USER, key="upload")
         ids["counted"] = opened.body["sessions"][0]["assetId"]
-        world.call("PATCH", f"/api/admin/accounts/{USER}", {"plan": "basic"}, groups="admin")
+        subscribe = {"plan": "basic"}
+        world.call("POST", "/api/plans/subscribe", subscribe, user=USER, key="subscribe")
         kept_by_us(world, ids["job"])
         admit_sign_up(world.app, MAILBOX)
         claim_bonus(world.app, USER, email=MAILBOX)
@@ -522,7 +582,9 @@ def scene() -> Iterator[Scene]:
         name = "\x1f".join((USER, "POST /api/albums", "album-1"))
         ids["response"] = hashlib.sha256(name.encode()).hexdigest()
         world.pump_stream()
-        yield Scene(world, ids)
+        scene = Scene(world, ids)
+        count_again(scene)
+        yield scene
 
 
 @pytest.fixture(scope="module")

@@ -319,6 +319,8 @@ class World:
             callback_base_url="https://api.example",
             console_url="https://console.example",
             currency="USD",
+            # Tests of limits set it to 1; the others are not about limits.
+            rate_limit_factor=1000,
             region=self._region,
             endpoint_url=self._endpoint_url,
         )

@@ -88,6 +88,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/accounts/{accountId}/recount": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Recount an account's usage and storage
+         * @description Count again what the account stores and used, from its files and jobs, where the auditor
+         *     found a difference (law L9) or a damaged counter. Safe to repeat.
+         */
+        post: operations["recountAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/audit": {
         parameters: {
             query?: never;
@@ -148,6 +169,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description Events of an account, a job or a name, latest first; at least one of these is required.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/margin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the margin
+         * @description Credits that jobs used against what providers charged, in a period of whole days (by default
+         *     the last 30).
+         */
+        get: operations["getMargin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/margin.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the margin as CSV
+         * @description The same report as CSV.
+         */
+        get: operations["exportMargin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/purchases": {
         parameters: {
             query?: never;
@@ -184,6 +266,27 @@ export interface paths {
          *     is required.
          */
         post: operations["resolvePurchase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/rebuild-projections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rebuild the counters
+         * @description Count a page of the log of events again. Send ``nextCursor`` until it is null: then the
+         *     counters are those of the log. Safe to repeat, and to stop anywhere.
+         */
+        post: operations["rebuildProjections"];
         delete?: never;
         options?: never;
         head?: never;
@@ -284,6 +387,67 @@ export interface paths {
          * @description Group, tag, select or move an output within the album.
          */
         patch: operations["updateAlbumOutput"];
+        trace?: never;
+    };
+    "/api/analytics/funnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the funnel
+         * @description From uploads to running jobs, in a period of whole days (by default the last 30).
+         */
+        get: operations["getFunnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analytics/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare templates
+         * @description How templates did in a period of whole days (by default the last 30), and how the variants of
+         *     each combination compare.
+         */
+        get: operations["getTemplateAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analytics/templates.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export templates as CSV
+         * @description The rows of the same report as CSV.
+         */
+        get: operations["exportTemplateAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/assets": {
@@ -433,6 +597,26 @@ export interface paths {
         get: operations["listTransactions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events
+         * @description Record what the user did in the frontend: up to 50 events, all of them or none.
+         */
+        post: operations["sendEvents"];
         delete?: never;
         options?: never;
         head?: never;
@@ -879,6 +1063,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the own account
+         * @description The caller's profile, plan, subscription and limits.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the own account
+         * @description Change the caller's profile. Plan and subscription have routes of their own.
+         */
+        patch: operations["updateMe"];
+        trace?: never;
+    };
     "/api/outputs/{outputId}/select": {
         parameters: {
             query?: never;
@@ -913,6 +1121,50 @@ export interface paths {
         get: operations["listPlans"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel the subscription
+         * @description Cancel the subscription: the plan lasts to the end of the paid period, then it is free.
+         *     Repeating it changes nothing.
+         */
+        post: operations["cancelPlan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/subscribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Subscribe to a plan
+         * @description Subscribe to a plan, or change to another: its limits apply as soon as it is paid.
+         *
+         *     A change to a smaller plan deletes nothing, but refuses what is new until less is used. To the
+         *     plan that the account already has, nothing is charged, and a canceled one continues.
+         */
+        post: operations["subscribePlan"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1035,7 +1287,8 @@ export interface paths {
         };
         /**
          * Get shared outputs
-         * @description The shared outputs, for every client with the link. Each GET counts as a view.
+         * @description The shared outputs, for every client with the link. A GET counts as a
+         *     view, once for each link, visitor and day.
          */
         get: operations["getShare"];
         put?: never;
@@ -1149,6 +1402,199 @@ export interface paths {
          * @description New links for parts whose links have expired. The upload lasts as long as its links.
          */
         post: operations["signUploadParts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List usage
+         * @description The jobs that ended in a month, with what each of them used.
+         */
+        get: operations["listUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/records.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export usage as CSV
+         * @description The same list as CSV, up to 1,000 rows; ``Link: <…>; rel="next"`` names the next page.
+         */
+        get: operations["exportUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a month's usage
+         * @description What the account used in a month, and how much of each limit of its plan it uses now.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints
+         * @description The account's endpoints, newest first, without their secrets.
+         */
+        get: operations["listWebhookEndpoints"];
+        put?: never;
+        /**
+         * Create a webhook endpoint
+         * @description Send the account's events to a URL from now on, signed with the secret in the response.
+         *
+         *     An account has at most 20 endpoints.
+         */
+        post: operations["createWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint
+         * @description Delete the endpoint. Attempts that are still due are not made.
+         */
+        delete: operations["deleteWebhookEndpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook endpoint
+         * @description Change the endpoint, disable it, or activate it again. Attempts that are still due use its
+         *     new URL; events of the time in which it is disabled are not sent.
+         */
+        patch: operations["updateWebhookEndpoint"];
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries
+         * @description The endpoint's deliveries of the last 30 days, the latest first.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/deliveries/{deliveryId}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a delivery again
+         * @description Send the same webhook again, with the same `webhook-id`, and repeat it like a new one. One
+         *     that waits for its first attempt is left as it is.
+         */
+        post: operations["replayWebhookDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook endpoint
+         * @description Give the endpoint a new secret. For 24 hours, webhooks have two signatures: with the new
+         *     secret and with the one before it. Any older one stops at once.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test webhook
+         * @description Send an event `WEBHOOK_TEST` to the endpoint, whatever events it takes.
+         */
+        post: operations["testWebhookEndpoint"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1651,6 +2097,27 @@ export interface components {
              */
             requestId: string;
         };
+        /**
+         * @description A comparison that may be read every day: it counts accounts from the first day of the
+         *     template on, whatever the period.
+         */
+        Anytime: {
+            /**
+             * @description Largest difference of these rates.
+             * @example 0.11
+             */
+            high: number;
+            /**
+             * @description The variant that is proven better than every other one; null if none is. With equal variants, one is ever named in at most 5 % of experiments.
+             * @example story-together-comedy-1
+             */
+            leader: string | null;
+            /**
+             * @description Least difference of the rates of `leader` and `runnerUp`.
+             * @example -0.02
+             */
+            low: number;
+        };
         /** @description A zip could not be made, or one of the job's files is missing; repeating the request tries again. */
         ArchiveFailedError: {
             /**
@@ -2139,6 +2606,19 @@ export interface components {
         CallbackOutcome: "heard" | "known";
         /** @enum {string} */
         CancelOutcome: "canceled" | "requested" | "already_final";
+        CancelPlanResponse: {
+            /**
+             * Format: date-time
+             * @description Until then the plan lasts; then it is `free`.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            endsAt: string;
+            /**
+             * @description The subscription is not renewed.
+             * @constant
+             */
+            status: "cancelled";
+        };
         /** @description What canceling did. */
         CancelResponse: {
             /**
@@ -2270,6 +2750,29 @@ export interface components {
              */
             name?: string;
         };
+        /** @description Omitted fields keep their values; ``description: null`` removes the description. */
+        ChangeEndpointRequest: {
+            /**
+             * @description The new note, on one line; null removes it.
+             * @example Staging
+             */
+            description?: string | null;
+            /**
+             * @description Names of the events to send, or `*` for all, also future ones.
+             * @example [
+             *       "JOB_SUCCEEDED"
+             *     ]
+             */
+            events?: components["schemas"]["WebhookEventType"][];
+            /** @description `disabled` sends nothing; `active` also enables one that responded with 410. */
+            status?: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: uri
+             * @description Where to send webhooks: https, of a public host, without a port or a password.
+             * @example https://example.com/webhooks
+             */
+            url?: string;
+        };
         /** @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first. */
         ChangeOutputRequest: {
             /**
@@ -2304,6 +2807,53 @@ export interface components {
              * @example Apology for a failed trailer
              */
             reason: string;
+        };
+        /** @enum {string} */
+        ClientEventName: "upgrade_clicked" | "ASSET_UPLOAD_PROGRESS" | "ASSET_MULTISELECT_USED" | "QUEUE_ADD_CLICKED" | "BULK_OPTIONS_APPLIED" | "JOB_RUN_CLICKED" | "DOWNLOAD_OUTPUT_CLICKED";
+        /**
+         * @description The variants of a combination. The one with the highest rate in the period is not yet better:
+         *     only `anytime.leader` is. `pValue` holds for a single look at a planned number of jobs.
+         */
+        Comparison: {
+            /** @description The same, at any moment and as often as it is read. */
+            anytime: components["schemas"]["Anytime"];
+            /**
+             * @description Genre; empty for a retired template.
+             * @example comedy
+             */
+            genre: string;
+            /**
+             * @description The variant with the highest rate.
+             * @example story-together-comedy-1
+             */
+            leader: string;
+            /**
+             * @description What is compared: the rate of this.
+             * @example share
+             */
+            metric: components["schemas"]["Metric"];
+            /**
+             * @description Kind of film; empty for a retired template.
+             * @example story
+             */
+            mode: string;
+            /**
+             * @description Two-sided p-value of equal rates of both: the pooled z-test.
+             * @example 0.031
+             */
+            pValue: number;
+            /**
+             * @description The variant with the next rate.
+             * @example story-together-comedy-1
+             */
+            runnerUp: string;
+            /** @description Whether the variants may have got equal shares of the accounts; if not, do not trust the comparison. */
+            sampleRatioOk: boolean;
+            /**
+             * @description Stage of the relationship; empty for a retired template.
+             * @example together
+             */
+            stage: string;
         };
         /** @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none. */
         CompleteRequest: {
@@ -2473,6 +3023,26 @@ export interface components {
              */
             name: string;
         };
+        CreateEndpointRequest: {
+            /**
+             * @description A note about the endpoint, on one line.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description Names of the events to send, or `*` for all, also future ones.
+             * @example [
+             *       "JOB_SUCCEEDED"
+             *     ]
+             */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: uri
+             * @description Where to send webhooks: https, of a public host, without a port or a password.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
         /** @description A recipe with its inputs. */
         CreateJobsRequest: {
             /**
@@ -2496,6 +3066,59 @@ export interface components {
              */
             status: "draft" | "queued";
         } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
+        CreatedEndpoint: {
+            /**
+             * Format: date-time
+             * @description When the endpoint was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The owner's note about it; absent if there is none.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description `receiver`: it responded with 410. Absent while the endpoint is active.
+             * @example receiver
+             */
+            disabledBy?: components["schemas"]["EndpointDisabler"];
+            /**
+             * @description Id of the webhook endpoint.
+             * @example whe_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            endpointId: string;
+            /** @description The events that are sent to it. */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: date-time
+             * @description Until when the secret before the last rotation signs too.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil?: string;
+            /**
+             * @description Secret that signs the webhooks of the endpoint. It is shown only here.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+            /**
+             * @description `disabled`: nothing is sent to it.
+             * @example active
+             */
+            status: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: date-time
+             * @description When the endpoint was last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            updatedAt: string;
+            /**
+             * Format: uri
+             * @description Where webhooks are sent.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
         /** @description A job that was just created. */
         CreatedJob: {
             /**
@@ -2695,7 +3318,7 @@ export interface components {
              * @example 2026-01-05T09:00:00.000Z#7f0c4e8a-6a0d-4a1f-9b57-0d3c1e9a2b44
              */
             id: string;
-            /** @description What it was about and what was ended: a task, an archive or an upload (`asset`); nothing if the message was `unreadable` or the item that it names is `damaged`. */
+            /** @description What it was about and what was ended: a task, an archive, an attempt to send a webhook (`delivery`) or an upload (`asset`); nothing if the message was `unreadable` or the item that it names is `damaged`. */
             outcome: components["schemas"]["DeadLetterOutcome"];
             /**
              * @description Name of the dead-letter queue that it came from.
@@ -2704,7 +3327,7 @@ export interface components {
             queue: string;
         };
         /** @enum {string} */
-        DeadLetterOutcome: "task" | "archive" | "asset" | "unreadable" | "damaged";
+        DeadLetterOutcome: "task" | "archive" | "delivery" | "asset" | "unreadable" | "damaged";
         DeadLetterPage: {
             /** @description Dead letters, the latest first. */
             items: components["schemas"]["DeadLetter"][];
@@ -2716,6 +3339,87 @@ export interface components {
         };
         /** @enum {string} */
         DecisionAction: "accept" | "refund";
+        /** @enum {string} */
+        DeliveredEventType: "WEBHOOK_TEST" | "ASSET_GENERATED" | "ASSET_MULTISELECT_USED" | "ASSET_UPLOAD_FAILED" | "ASSET_UPLOAD_PROGRESS" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "BULK_OPTIONS_APPLIED" | "DOWNLOAD_OUTPUT_CLICKED" | "JOB_CANCELED" | "JOB_FAILED" | "JOB_FAILED_REASON" | "JOB_PARTIAL" | "JOB_QUEUED" | "JOB_RETRIED" | "JOB_RUNNING" | "JOB_RUN_CLICKED" | "JOB_SUCCEEDED" | "PLAN_LIMIT_EXCEEDED" | "PLAN_LIMIT_WARNING" | "QUEUE_ADD_CLICKED" | "credit_insufficient" | "credit_purchase_test" | "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "upgrade_clicked";
+        /** @enum {string} */
+        DeliveryFailure: "TIMEOUT" | "UNREACHABLE" | "NO_ADDRESS" | "UNSAFE_ADDRESS" | "ENDPOINT_DISABLED" | "UNDELIVERED";
+        DeliveryPage: {
+            /** @description Deliveries, the latest first. */
+            items: components["schemas"]["DeliveryResponse"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        DeliveryReference: {
+            /**
+             * @description Id of the delivery.
+             * @example dlv_01JGTQ4M9R8W3Z5K7N2P6X0G00
+             */
+            deliveryId: string;
+        };
+        DeliveryResponse: {
+            /**
+             * @description Attempts so far.
+             * @example 2
+             */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description When the event happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description Id of the delivery.
+             * @example dlv_01JGTQ4M9R8W3Z5K7N2P6X0G00
+             */
+            deliveryId: string;
+            /**
+             * @description Id of the event, the same for all endpoints and attempts: the header `webhook-id`.
+             * @example evt_01JGTQ4M9R8W3Z5K7N2P6X0H00
+             */
+            eventId: string;
+            /**
+             * @description Why the last attempt had no response. `TIMEOUT`: none within 10 seconds. `UNREACHABLE`: no connection. `NO_ADDRESS`: the host has no address. `UNSAFE_ADDRESS`: its address is not public. `ENDPOINT_DISABLED`: nothing was sent. `UNDELIVERED`: the attempt broke off on our side.
+             * @example TIMEOUT
+             */
+            failure?: components["schemas"]["DeliveryFailure"];
+            /**
+             * Format: date-time
+             * @description When the next attempt is due; absent if there is none.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            nextAttemptAt?: string;
+            /**
+             * @description The first 1,024 bytes of the last response.
+             * @example upstream is down
+             */
+            responseBody?: string;
+            /**
+             * @description HTTP status of the last response.
+             * @example 503
+             */
+            responseStatus?: number;
+            /**
+             * @description Number of the delivery among those of the endpoint, from 1.
+             * @example 41
+             */
+            sequence: number;
+            /**
+             * @description `pending` before the first attempt, `failed` before another one; `succeeded` and `given_up` are final.
+             * @example failed
+             */
+            status: components["schemas"]["DeliveryStatus"];
+            /**
+             * @description Name of the event.
+             * @example JOB_SUCCEEDED
+             */
+            type: components["schemas"]["DeliveredEventType"];
+        };
+        /** @enum {string} */
+        DeliveryStatus: "pending" | "succeeded" | "failed" | "given_up";
         /** @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder. */
         DescribeRequest: {
             /**
@@ -2758,10 +3462,146 @@ export interface components {
         Effect: "bokeh" | "confetti" | "film_burn" | "grain" | "halation" | "light_leak" | "none" | "petals" | "rain" | "snow" | "venetian" | "vignette";
         /** @enum {string} */
         Ending: "happy" | "bittersweet" | "open";
+        /** @description Nothing is sent to the webhook endpoint until it is activated. */
+        EndpointDisabledError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ENDPOINT_DISABLED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This webhook endpoint is disabled. Please activate it first.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @enum {string} */
+        EndpointDisabler: "owner" | "receiver";
+        EndpointList: {
+            /** @description All endpoints, newest first. */
+            items: components["schemas"]["EndpointResponse"][];
+        };
+        EndpointResponse: {
+            /**
+             * Format: date-time
+             * @description When the endpoint was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The owner's note about it; absent if there is none.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description `receiver`: it responded with 410. Absent while the endpoint is active.
+             * @example receiver
+             */
+            disabledBy?: components["schemas"]["EndpointDisabler"];
+            /**
+             * @description Id of the webhook endpoint.
+             * @example whe_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            endpointId: string;
+            /** @description The events that are sent to it. */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: date-time
+             * @description Until when the secret before the last rotation signs too.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil?: string;
+            /**
+             * @description `disabled`: nothing is sent to it.
+             * @example active
+             */
+            status: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: date-time
+             * @description When the endpoint was last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            updatedAt: string;
+            /**
+             * Format: uri
+             * @description Where webhooks are sent.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
+        /** @enum {string} */
+        EndpointStatus: "active" | "disabled";
+        /** @enum {string} */
+        EntityType: "job" | "asset" | "account" | "purchase" | "queue";
         /** @enum {string} */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
         /** @enum {string} */
-        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
+        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY" | "ENDPOINT_DISABLED" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "NOT_SUBSCRIBED" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
+        /** @enum {string} */
+        EventName: "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "JOB_QUEUED" | "JOB_RUNNING" | "JOB_SUCCEEDED" | "JOB_PARTIAL" | "JOB_FAILED" | "JOB_CANCELED" | "JOB_RETRIED" | "JOB_FAILED_REASON" | "PROVIDER_COST" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "ASSET_UPLOAD_FAILED" | "ASSET_GENERATED" | "credit_insufficient" | "credit_purchase_test" | "PLAN_LIMIT_WARNING" | "PLAN_LIMIT_EXCEEDED" | "upgrade_clicked" | "ASSET_UPLOAD_PROGRESS" | "ASSET_MULTISELECT_USED" | "QUEUE_ADD_CLICKED" | "BULK_OPTIONS_APPLIED" | "JOB_RUN_CLICKED" | "DOWNLOAD_OUTPUT_CLICKED" | "DEAD_LETTER";
+        EventPage: {
+            /** @description Events, the latest first. */
+            items: components["schemas"]["EventRecord"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        /** @description ``props`` are facts about it, by name; which ones depends on the event's name. */
+        EventRecord: {
+            /**
+             * @description Id of the account: its token's `sub`.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
+            accountId?: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description Id of what it is about.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            entityId: string;
+            /**
+             * @description The kind of thing that it is about.
+             * @example job
+             */
+            entityType: components["schemas"]["EntityType"];
+            /**
+             * @description Id of the event.
+             * @example evt_3QZV4N6K8T1R5W7Y9A2C4E6G00
+             */
+            id: string;
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId?: string;
+            /**
+             * @description What happened.
+             * @example job_confirmed
+             */
+            name: components["schemas"]["EventName"];
+            /**
+             * @description Facts about it, by name.
+             * @example {
+             *       "mode": "story",
+             *       "stage": "spark"
+             *     }
+             */
+            props: {
+                [key: string]: unknown;
+            };
+        };
         /** @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`. */
         FaceCheckUnavailableError: {
             /**
@@ -2807,7 +3647,7 @@ export interface components {
              * @example REQUIRED
              * @enum {string}
              */
-            code: "BAD_FORMAT" | "BAD_ID" | "BAD_TEXT" | "BAD_TIME" | "CONTROL_CHARACTERS" | "DUPLICATE" | "EXACTLY_ONE" | "FIXED" | "INACTIVE" | "INVALID" | "INVALID_JSON" | "NEEDS" | "NOTHING_TO_CHANGE" | "NOT_ALLOWED" | "NOT_A_NUMBER" | "NOT_A_QUOTE" | "NOT_IN_ALBUM" | "NOT_NULL" | "NOT_SUPPORTED" | "NOT_WITH" | "NO_DURATION" | "NO_TEXT" | "ONLY_ONE" | "ONLY_THESE_SORTS" | "PHOTO_NEEDED" | "REQUIRED" | "REQUIRED_WITH" | "SAME_AS_SOURCE" | "TEST_ONLY" | "TIME_NOT_AHEAD" | "TOO_DEEP" | "TOO_FEW" | "TOO_LARGE" | "TOO_LONG" | "TOO_MANY" | "TOO_MUCH" | "TOO_SHORT" | "TOO_SMALL" | "UNKNOWN_FIELD" | "UNKNOWN_TASK" | "WRONG_KIND" | "WRONG_TYPE";
+            code: "BAD_FORMAT" | "BAD_ID" | "BAD_TEXT" | "BAD_TIME" | "CONTROL_CHARACTERS" | "DUPLICATE" | "EXACTLY_ONE" | "FIXED" | "INACTIVE" | "INVALID" | "INVALID_JSON" | "NEEDS" | "NOTHING_TO_CHANGE" | "NOT_ALLOWED" | "NOT_A_NUMBER" | "NOT_A_QUOTE" | "NOT_IN_ALBUM" | "NOT_NULL" | "NOT_PUBLIC" | "NOT_SUPPORTED" | "NOT_WITH" | "NO_DURATION" | "NO_TEXT" | "ONLY_ONE" | "ONLY_THESE_SORTS" | "PHOTO_NEEDED" | "REQUIRED" | "REQUIRED_WITH" | "SAME_AS_SOURCE" | "TEST_ONLY" | "TIME_NOT_AHEAD" | "TOO_DEEP" | "TOO_FEW" | "TOO_LARGE" | "TOO_LONG" | "TOO_MANY" | "TOO_MUCH" | "TOO_SHORT" | "TOO_SMALL" | "UNKNOWN_FIELD" | "UNKNOWN_TASK" | "WRONG_KIND" | "WRONG_TYPE";
             /**
              * @description A sentence for users, in the language of `Accept-Language`.
              * @example This is required.
@@ -2903,6 +3743,53 @@ export interface components {
         };
         /** @enum {string} */
         Framing: "close" | "high_right" | "low_left" | "medium" | "tilted" | "wide";
+        /** @description Each of the step before; null if that was empty. A file may be used by several jobs. */
+        FunnelRates: {
+            /**
+             * @description `queued` of `succeeded`.
+             * @example 0.6
+             */
+            queued: number | null;
+            /**
+             * @description `run` of `queued`.
+             * @example 0.99
+             */
+            run: number | null;
+            /**
+             * @description `succeeded` of `started`.
+             * @example 0.97
+             */
+            succeeded: number | null;
+        };
+        FunnelReport: {
+            /**
+             * @description Uploads that failed.
+             * @example 2
+             */
+            failed: number;
+            /**
+             * @description Jobs that were queued.
+             * @example 70
+             */
+            queued: number;
+            /** @description From step to step. */
+            rates: components["schemas"]["FunnelRates"];
+            /**
+             * @description Jobs of which a task began.
+             * @example 69
+             */
+            run: number;
+            /**
+             * @description Uploads that were started.
+             * @example 120
+             */
+            started: number;
+            /**
+             * @description Uploads that ended well, however many attempts they took.
+             * @example 117
+             */
+            succeeded: number;
+        };
         /**
          * @description The body of errors of API Gateway, which stands before the functions: no or a bad token
          *     (401), a body over 10 MB (413), too many requests of all accounts together (429), a function
@@ -3724,7 +4611,7 @@ export interface components {
             status: components["schemas"]["JobStatus"];
         };
         /** @enum {string} */
-        Law: "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L7" | "L8";
+        Law: "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L7" | "L8" | "L9";
         /** @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators). */
         LedgerUnsoundError: {
             /**
@@ -3743,6 +4630,141 @@ export interface components {
              */
             requestId: string;
         };
+        /** @enum {string} */
+        LevelName: "ok" | "warning" | "exceeded";
+        LimitLevel: {
+            /**
+             * @description `warning` from 80 percent on, `exceeded` from 100 percent on.
+             * @example warning
+             */
+            level: components["schemas"]["LevelName"];
+            /**
+             * @description The most that the plan allows; null if it sets no limit.
+             * @example 1000000000
+             */
+            limit: number | null;
+            /**
+             * @description What is limited.
+             * @example storageBytes
+             */
+            name: components["schemas"]["LimitName"];
+            /**
+             * @description How much of the limit is used, rounded down; 0 without a limit. It can be above 100 after a change to a smaller plan.
+             * @example 82
+             */
+            percent: number;
+            /**
+             * @description What is used now.
+             * @example 820000000
+             */
+            used: number;
+        };
+        /** @enum {string} */
+        LimitName: "jobsPerMonth" | "shortForms" | "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "freeJobsPerDay" | "draftsOpen" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "channels" | "liveHours" | "teams" | "teamMembers";
+        /** @enum {string} */
+        Locale: "en" | "ko";
+        MarginReport: {
+            /** @description One for each key, by key. */
+            items: components["schemas"]["MarginRow"][];
+        };
+        MarginRow: {
+            /**
+             * @description Credits that they used.
+             * @example 74
+             */
+            creditsSettled: number;
+            /**
+             * @description Jobs that ended.
+             * @example 37
+             */
+            jobs: number;
+            /**
+             * @description The recipe, template or provider.
+             * @example story
+             */
+            key: string;
+            /**
+             * @description The revenue without the cost.
+             * @example 15.63
+             */
+            marginUsd: number;
+            /**
+             * @description What providers charged for them.
+             * @example 4.1
+             */
+            providerCostUsd: number;
+            /**
+             * @description These credits at the lowest price of one in a pack.
+             * @example 19.73
+             */
+            revenueUsd: number;
+        };
+        MeResponse: {
+            /**
+             * @description Id of the account: its token's `sub`.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
+            accountId: string;
+            /**
+             * Format: uri
+             * @description The user's picture; absent until it is set.
+             * @example https://example.com/mina.jpg
+             */
+            avatarUrl?: string;
+            /**
+             * Format: date-time
+             * @description When the account was first used.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The address in the token; absent if the token has none.
+             * @example mina@example.com
+             */
+            email?: string;
+            /** @description Every limit of the plan, and its use. */
+            limits: components["schemas"]["LimitLevel"][];
+            /**
+             * @description The user's language; that of the request until one is chosen.
+             * @example ko
+             */
+            locale: components["schemas"]["Locale"];
+            /**
+             * @description The user's name; absent until it is set.
+             * @example Mina Kim
+             */
+            name?: string;
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PlanName"];
+            /**
+             * @description The caller's roles: `admin` for operators.
+             * @example [
+             *       "admin"
+             *     ]
+             */
+            roles: string[];
+            /**
+             * Format: date-time
+             * @description When the paid period ends, or ended; an active subscription is renewed then. Absent without a subscription.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            subscriptionEndsAt?: string;
+            /**
+             * @description `cancelled`: the plan lasts until `subscriptionEndsAt`. `expired`: it has ended, and the plan is `free`. An account that never subscribed is `active`.
+             * @example active
+             */
+            subscriptionStatus: components["schemas"]["SubscriptionState"];
+            /**
+             * @description Whether the user has finished or skipped the client's welcome.
+             * @example open
+             */
+            welcome: components["schemas"]["Welcome"];
+        };
+        /** @enum {string} */
+        Metric: "upgrade" | "share" | "view" | "regenerate";
         /** @enum {string} */
         Mode: "quick" | "story" | "trailer";
         /** @enum {string} */
@@ -3770,6 +4792,8 @@ export interface components {
              */
             requestId: string;
         };
+        /** @enum {string} */
+        NewSubscriptionStatus: "active" | "pending";
         /** @description The account owes nothing (operators). */
         NoDebtError: {
             /**
@@ -3911,6 +4935,24 @@ export interface components {
             /**
              * @description A sentence for users, in the language of `Accept-Language`; it may change.
              * @example There are no missing results that can be made again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @description The account has no subscription that could be canceled. */
+        NotSubscribedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_SUBSCRIBED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You have no subscription that could be canceled.
              */
             error: string;
             /**
@@ -4138,6 +5180,8 @@ export interface components {
             /** @description Name of the pack to buy. */
             pack: components["schemas"]["PackName"];
         };
+        /** @enum {string} */
+        PaidPlanName: "basic" | "standard" | "professional";
         PartEtag: {
             /**
              * @description The header `ETag` of the response to its PUT.
@@ -4264,6 +5308,29 @@ export interface components {
              */
             totalImages?: number;
         };
+        /** @description Omitted fields keep their values; null removes ``name`` and ``avatarUrl``. */
+        PatchMeRequest: {
+            /**
+             * @description HTTPS link to the user's picture; null removes it.
+             * @example https://example.com/mina.jpg
+             */
+            avatarUrl?: string | null;
+            /**
+             * @description The user's language.
+             * @example ko
+             */
+            locale?: components["schemas"]["Locale"];
+            /**
+             * @description The user's name, on one line; null removes it.
+             * @example Mina Kim
+             */
+            name?: string | null;
+            /**
+             * @description Where the user stands in the client's welcome.
+             * @example done
+             */
+            welcome?: components["schemas"]["Welcome"];
+        };
         /** @enum {string} */
         PaymentEventOutcome: "handled" | "repeated" | "ignored";
         PaymentEventResponse: {
@@ -4300,10 +5367,10 @@ export interface components {
              * @example basic
              */
             plan: components["schemas"]["PlanName"];
-            /** @description Its price in each currency; empty if it is not sold here. */
+            /** @description Its price in each currency; empty if it costs nothing. */
             prices: components["schemas"]["PlanPrice"][];
         };
-        /** @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
+        /** @description The plan allows no more of `name`, a limit of `GET /api/plans`: `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
         PlanLimitError: {
             /**
              * @description The kind of error; never changes.
@@ -4316,16 +5383,15 @@ export interface components {
              */
             error: string;
             /**
-             * @description The most that the plan allows: bytes or files.
+             * @description The most that the plan allows, in the unit of the limit: bytes, files, jobs, minutes, US dollars.
              * @example 1000000000
              */
             limit: number;
             /**
              * @description The limit of the plan.
              * @example storageBytes
-             * @enum {string}
              */
-            name: "storageBytes" | "concurrentUploads";
+            name: components["schemas"]["PlanLimitName"];
             /**
              * @description The account's plan.
              * @example free
@@ -4342,17 +5408,25 @@ export interface components {
              */
             upgradeTo: components["schemas"]["PlanName"] | null;
             /**
-             * @description What is in use: bytes or files.
+             * @description What is in use, in the same unit.
              * @example 999000000
              */
             used: number;
         };
+        /** @enum {string} */
+        PlanLimitName: "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "jobsPerMonth" | "freeJobsPerDay" | "draftsOpen" | "queuedJobs" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "shortForms" | "channels" | "liveHours" | "teams" | "teamMembers";
+        /** @description Null where the plan sets no limit. */
         PlanLimitsResponse: {
             /**
              * @description Bytes of one recording.
              * @example 2000000000
              */
             audioFileBytes: number;
+            /**
+             * @description Connected channels.
+             * @example 3
+             */
+            channels: number | null;
             /**
              * @description Tasks in progress at the same time.
              * @example 5
@@ -4364,15 +5438,65 @@ export interface components {
              */
             concurrentUploads: number;
             /**
+             * @description Drafts at the same time.
+             * @example 1000
+             */
+            draftsOpen: number | null;
+            /**
+             * @description Jobs without a price in a day.
+             * @example 100
+             */
+            freeJobsPerDay: number | null;
+            /**
              * @description Bytes of one picture.
              * @example 10000000
              */
             imageFileBytes: number;
             /**
+             * @description Minutes of uploaded media checked in a day.
+             * @example 600
+             */
+            ingestMinutesPerDay: number | null;
+            /**
+             * @description Jobs queued in a month.
+             * @example 1000
+             */
+            jobsPerMonth: number | null;
+            /**
+             * @description Hours of live recordings in a month.
+             * @example 10
+             */
+            liveHours: number | null;
+            /**
+             * @description Cost of providers in a month, in US dollars.
+             * @example 20
+             */
+            providerCostUsd: number | null;
+            /**
+             * @description Short forms in a month.
+             * @example 30
+             */
+            shortForms: number | null;
+            /**
              * @description Bytes of all files together, with those being uploaded.
              * @example 10000000000
              */
             storageBytes: number;
+            /**
+             * @description Members of each team.
+             * @example 5
+             */
+            teamMembers: number | null;
+            /**
+             * @description Teams that the account owns.
+             * @example 1
+             */
+            teams: number | null;
+            /**
+             * @description Upload sessions opened in an hour.
+             * @example 300
+             */
+            uploadSessionsPerHour: number | null;
             /**
              * @description Bytes of one video.
              * @example 2000000000
@@ -4951,7 +6075,25 @@ export interface components {
             /** @description Whether the balance covers the price. */
             sufficient: boolean;
         };
-        /** @description Too many requests; repeat after `Retry-After`. */
+        /** @description The part of the confirmed jobs, each counted once, with its 95 % Wilson interval. */
+        Rate: {
+            /**
+             * @description Upper end of the interval.
+             * @example 0.46
+             */
+            high: number;
+            /**
+             * @description Lower end of the interval.
+             * @example 0.11
+             */
+            low: number;
+            /**
+             * @description The rate; 0 without confirmed jobs.
+             * @example 0.25
+             */
+            value: number;
+        };
+        /** @description Too many requests by `policy`, which allows `limit` in a window; repeat after `retryAfterSeconds`, which is also `Retry-After`. */
         RateLimitedError: {
             /**
              * @description The kind of error; never changes.
@@ -4964,10 +6106,55 @@ export interface components {
              */
             error: string;
             /**
+             * @description The most in one window of the policy.
+             * @example 10
+             */
+            limit?: number;
+            /**
+             * @description The policy that the request was over.
+             * @example generation
+             * @enum {string}
+             */
+            policy?: "requests" | "generation" | "portraits" | "quotes" | "stream";
+            /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+            /**
+             * @description Seconds until the next window begins; the same as `Retry-After`.
+             * @example 41
+             */
+            retryAfterSeconds?: number;
+        };
+        Rates: {
+            /** @description Jobs of which something was made again. */
+            regenerate: components["schemas"]["Rate"];
+            /** @description Jobs that were shared. */
+            share: components["schemas"]["Rate"];
+            /** @description Jobs from which an upgrade was clicked. */
+            upgrade: components["schemas"]["Rate"];
+            /** @description Jobs whose shared link was viewed. */
+            view: components["schemas"]["Rate"];
+        };
+        RebuildProjectionsRequest: {
+            /**
+             * @description The `nextCursor` of the response before; without it, the rebuild starts.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            cursor?: string;
+        };
+        RebuildProjectionsResponse: {
+            /**
+             * @description Events that were counted again.
+             * @example 412
+             */
+            counted: number;
+            /**
+             * @description What to send as `cursor` next; null at the end.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
         };
         /** @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled. */
         RebuildResponse: {
@@ -5201,6 +6388,39 @@ export interface components {
              *     ]
              */
             targetLanguages: components["schemas"]["TargetLanguage"][];
+        };
+        /** @description What the account stores, and what of its counters was wrong. */
+        RecountResponse: {
+            /**
+             * @description Jobs whose usage or files were not counted as they are.
+             * @example 1
+             */
+            jobs: number;
+            /**
+             * @description Months whose sums were not those of their records.
+             * @example 0
+             */
+            months: number;
+            /**
+             * @description Files that are being uploaded.
+             * @example 0
+             */
+            openUploads: number;
+            /**
+             * @description Uploads counted before.
+             * @example 0
+             */
+            openUploadsBefore: number;
+            /**
+             * @description Bytes of all its files.
+             * @example 820000000
+             */
+            storageBytes: number;
+            /**
+             * @description Bytes counted before.
+             * @example 819999000
+             */
+            storageBytesBefore: number;
         };
         RedriveRequest: {
             /** @description Ids of dead letters. */
@@ -5448,6 +6668,19 @@ export interface components {
              */
             rawText?: string;
         };
+        RotatedSecret: {
+            /**
+             * Format: date-time
+             * @description Until when the secret before signs too, beside the new one.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil: string;
+            /**
+             * @description Secret that signs the webhooks of the endpoint. It is shown only here.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+        };
         /** @description How a scene is drawn. Other providers than the built-in studio get it in words. */
         SceneLook: {
             /** @description What falls or shines; or `none`. */
@@ -5466,6 +6699,46 @@ export interface components {
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
             jobId?: string;
+        };
+        SendEventsRequest: {
+            /** @description The events, in the order in which they happened. */
+            events: components["schemas"]["SentEvent"][];
+        };
+        SendEventsResponse: {
+            /**
+             * @description How many were recorded. Left out are events about jobs that are not the account's, and all when the account has sent 5,000 today.
+             * @example 2
+             */
+            accepted: number;
+        };
+        /** @description Which ``props`` an event has depends on its name. */
+        SentEvent: {
+            /**
+             * @description The job that it is about: then it counts for the job's template.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId?: string;
+            /**
+             * @description What the user did.
+             * @example upgrade_clicked
+             */
+            name: components["schemas"]["ClientEventName"];
+            /**
+             * Format: date-time
+             * @description When it happened by the client's clock, in ISO 8601. The server's time counts.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            occurredAt?: string;
+            /**
+             * @description Facts about it: `upgrade_clicked` has `fromMode` and `toMode`, `ASSET_MULTISELECT_USED` has `how`, `QUEUE_ADD_CLICKED` and `JOB_RUN_CLICKED` have `n`, `BULK_OPTIONS_APPLIED` has `options` (a text, a list or an object). `ASSET_UPLOAD_PROGRESS` may have `assetId`, `percent`, `loadedBytes` and `totalBytes`, `DOWNLOAD_OUTPUT_CLICKED` may have `outputId`.
+             * @example {
+             *       "fromMode": "quick",
+             *       "toMode": "story"
+             *     }
+             */
+            props?: {
+                [key: string]: unknown;
+            };
         };
         /** @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted. */
         ShareRequest: {
@@ -5510,7 +6783,7 @@ export interface components {
             recipe: components["schemas"]["Recipe"];
         };
         /** @enum {string} */
-        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT";
+        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT" | "PLAN_LIMIT";
         SignPartsRequest: {
             /**
              * @description Numbers of the parts to get links for.
@@ -5943,6 +7216,38 @@ export interface components {
         };
         /** @enum {string} */
         Style: "CLASSIC" | "MODERN" | "VINTAGE" | "ROMANTIC" | "CINEMATIC";
+        SubscribeRequest: {
+            /** @description Currency to pay in (ISO 4217); without it, that of `GET /api/pricing`. */
+            currency?: components["schemas"]["Currency"];
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PaidPlanName"];
+        };
+        /** @description With ``pending``, the plan changes when the user has paid at ``checkoutUrl``. */
+        SubscribeResponse: {
+            /**
+             * Format: uri
+             * @description The page where the user pays; absent if nothing is to be paid.
+             * @example https://checkout.stripe.com/c/pay/cs_test_a1b2c3d4
+             */
+            checkoutUrl?: string;
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PlanName"];
+            /** @description `active`: the plan has changed. `pending`: payment is due. */
+            status: components["schemas"]["NewSubscriptionStatus"];
+            /**
+             * @description Id of the subscription.
+             * @example sub_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            subscriptionId: string;
+        };
+        /** @enum {string} */
+        SubscriptionState: "active" | "cancelled" | "expired";
         /** @description A pack that covers the shortfall. */
         Suggestion: {
             /**
@@ -6034,6 +7339,18 @@ export interface components {
              */
             variant: number;
         };
+        TemplateMargin: {
+            /**
+             * @description Credits that its jobs used, with regenerations.
+             * @example 6
+             */
+            creditsSettled: number;
+            /**
+             * @description What providers charged for them.
+             * @example 0.42
+             */
+            providerCostUsd: number;
+        };
         TemplatePage: {
             /** @description Templates, by id. */
             items: components["schemas"]["Template"][];
@@ -6042,6 +7359,84 @@ export interface components {
              * @example null
              */
             nextCursor: string | null;
+        };
+        TemplateReport: {
+            /** @description One for each combination with confirmed jobs, and metric. */
+            comparisons: components["schemas"]["Comparison"][];
+            /** @description Every template of the filters, by id. */
+            items: components["schemas"]["TemplateRow"][];
+        };
+        /** @description Counts of the period; a job that ended in it may have been confirmed before. */
+        TemplateRow: {
+            /**
+             * @description Jobs that were canceled.
+             * @example 1
+             */
+            canceled: number;
+            /**
+             * @description Jobs that were confirmed.
+             * @example 40
+             */
+            confirmed: number;
+            /**
+             * @description Jobs that succeeded, at least in part.
+             * @example 37
+             */
+            done: number;
+            /**
+             * @description Jobs that failed.
+             * @example 2
+             */
+            failed: number;
+            /**
+             * @description Genre; empty for a retired template.
+             * @example comedy
+             */
+            genre: string;
+            /** @description What its jobs earned and cost. */
+            margin: components["schemas"]["TemplateMargin"];
+            /**
+             * @description Mean time from confirmation to the end of done jobs; null without any.
+             * @example 31.5
+             */
+            meanLatencySec: number | null;
+            /**
+             * @description Kind of film; empty for a retired template.
+             * @example story
+             */
+            mode: string;
+            /** @description The same, of the confirmed jobs. */
+            rates: components["schemas"]["Rates"];
+            /**
+             * @description Regenerations that were requested.
+             * @example 4
+             */
+            regenerations: number;
+            /**
+             * @description Links that were made.
+             * @example 9
+             */
+            shares: number;
+            /**
+             * @description Stage of the relationship; empty for a retired template.
+             * @example together
+             */
+            stage: string;
+            /**
+             * @description Id of the template.
+             * @example story-together-comedy-1
+             */
+            templateId: string;
+            /**
+             * @description Clicks on an upgrade.
+             * @example 6
+             */
+            upgrades: number;
+            /**
+             * @description Views of links: one for each link, visitor and day.
+             * @example 120
+             */
+            views: number;
         };
         TemplateScene: {
             /** @description The words on the scene. */
@@ -6082,6 +7477,29 @@ export interface components {
              * @example This job has too many versions. Please delete some of them, or run the job again.
              */
             error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @description The account has `limit` of them, and may have no more. */
+        TooManyError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "TOO_MANY";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You cannot create more of these. Please delete one first.
+             */
+            error: string;
+            /**
+             * @description The most that an account may have.
+             * @example 20
+             */
+            limit: number;
             /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
@@ -6425,6 +7843,111 @@ export interface components {
              */
             url: string;
         };
+        /** @description What one job used. */
+        UsageEntry: {
+            /**
+             * @description Id of the first file that it was made from; absent if there was none.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
+            assetId?: string;
+            /**
+             * Format: date-time
+             * @description When the job ended, in UTC.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            date: string;
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId: string;
+            /**
+             * @description Promised outputs that were made.
+             * @example 4
+             */
+            outputs: number;
+            /**
+             * @description Minutes of media that were made or read, to two digits.
+             * @example 12.5
+             */
+            processingMinutes: number;
+            /**
+             * @description Kind of job; decides its `inputs`.
+             * @example story
+             */
+            recipe: components["schemas"]["Recipe"];
+            /**
+             * @description How the job ended.
+             * @example succeeded
+             */
+            status: components["schemas"]["UsageStatus"];
+            /**
+             * @description Minutes of media that were translated, once for each language.
+             * @example 3.25
+             */
+            translationMinutes: number;
+            /**
+             * @description Units that it was charged: credits.
+             * @example 2
+             */
+            units: number;
+        };
+        UsagePage: {
+            /** @description Jobs, the one that ended last first. */
+            items: components["schemas"]["UsageEntry"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        /** @enum {string} */
+        UsageStatus: "canceled" | "failed" | "partial" | "succeeded";
+        /** @description A job counts in the month in which it ended. */
+        UsageSummary: {
+            /**
+             * @description Credits that jobs used.
+             * @example 80
+             */
+            creditsUsed: number;
+            /**
+             * @description Failed jobs of all that ended, from 0 to 1.
+             * @example 0.025
+             */
+            failureRate: number;
+            /**
+             * @description Jobs that ended; canceled drafts are none.
+             * @example 40
+             */
+            jobs: number;
+            /** @description Every limit of the plan, and its use now. */
+            limits: components["schemas"]["LimitLevel"][];
+            /**
+             * @description The month, in UTC.
+             * @example 2026-11
+             */
+            month: string;
+            /**
+             * @description Promised outputs that were made.
+             * @example 96
+             */
+            outputs: number;
+            /**
+             * @description Minutes of media that were made or read, to two digits.
+             * @example 12.5
+             */
+            processingMinutes: number;
+            /**
+             * @description Paid to providers, in US dollars; only for operators.
+             * @example 1.25
+             */
+            providerCostUsd?: number;
+            /**
+             * @description Minutes of media that were translated, once for each language.
+             * @example 3.25
+             */
+            translationMinutes: number;
+        };
         /** @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels. */
         ValidationFailedError: {
             /**
@@ -6502,6 +8025,10 @@ export interface components {
             /** @description The newest entries of the ledger, newest first. */
             transactions: components["schemas"]["Transaction"][];
         };
+        /** @enum {string} */
+        WebhookEventType: "*" | "ASSET_GENERATED" | "ASSET_MULTISELECT_USED" | "ASSET_UPLOAD_FAILED" | "ASSET_UPLOAD_PROGRESS" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "BULK_OPTIONS_APPLIED" | "DOWNLOAD_OUTPUT_CLICKED" | "JOB_CANCELED" | "JOB_FAILED" | "JOB_FAILED_REASON" | "JOB_PARTIAL" | "JOB_QUEUED" | "JOB_RETRIED" | "JOB_RUNNING" | "JOB_RUN_CLICKED" | "JOB_SUCCEEDED" | "PLAN_LIMIT_EXCEEDED" | "PLAN_LIMIT_WARNING" | "QUEUE_ADD_CLICKED" | "credit_insufficient" | "credit_purchase_test" | "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "upgrade_clicked";
+        /** @enum {string} */
+        Welcome: "open" | "done" | "skipped";
     };
     responses: {
         /** @description The request is not valid */
@@ -6518,6 +8045,8 @@ export interface components {
         BadRequest: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6528,6 +8057,8 @@ export interface components {
         Forbidden: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6538,6 +8069,8 @@ export interface components {
         KeyReused: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6548,6 +8081,8 @@ export interface components {
         NotFound: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6558,6 +8093,8 @@ export interface components {
         PaymentRequired: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6568,6 +8105,8 @@ export interface components {
         ServerFault: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6578,6 +8117,8 @@ export interface components {
         TooLarge: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6599,6 +8140,8 @@ export interface components {
         TooManyRequests: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
@@ -6610,6 +8153,8 @@ export interface components {
         Unauthorized: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6620,6 +8165,8 @@ export interface components {
         Unavailable: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
@@ -6673,7 +8220,7 @@ export interface components {
          */
         "Darkroom-Version": string;
         /**
-         * @description Names this state of the job, in quotes.
+         * @description Names this state of what the response shows, in quotes.
          * @example "d41d8cd98f00b204"
          */
         ETag: string;
@@ -6687,6 +8234,16 @@ export interface components {
          * @example </api/jobs.csv?cursor=…>; rel="next"
          */
         Link: string;
+        /**
+         * @description What is left in the current windows, the nearest to its limit first: of a policy, `r` more in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers). For requests that may write.
+         * @example "generation";r=7;t=41, "requests";r=93;t=41
+         */
+        RateLimit: string;
+        /**
+         * @description The policies: `q` in each window of `w` seconds, for all requests of the account. `requests` counts every POST, PATCH and DELETE; `generation` those that queued a job.
+         * @example "generation";q=10;w=60, "requests";q=100;w=60
+         */
+        "RateLimit-Policy": string;
         /**
          * @description Keeps the link, which is a secret, from other sites.
          * @example no-referrer
@@ -6784,6 +8341,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6798,6 +8357,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6842,6 +8403,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6852,6 +8415,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6865,6 +8430,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6910,6 +8477,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6920,6 +8489,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6933,6 +8504,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6968,6 +8541,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6982,12 +8557,54 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["LedgerUnsoundError"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    recountAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecountResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -7091,6 +8708,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7102,6 +8721,135 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Only events of the account with this id. */
+                account?: string;
+                /** @description Only events of the job with this id. */
+                job?: string;
+                /** @description Only events with this name. */
+                name?: components["schemas"]["EventName"];
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMargin: {
+        parameters: {
+            query?: {
+                /** @description What a row is about; a template is one variant. */
+                groupBy?: "recipe" | "template" | "provider";
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarginReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportMargin: {
+        parameters: {
+            query?: {
+                /** @description What a row is about; a template is one variant. */
+                groupBy?: "recipe" | "template" | "provider";
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -7180,6 +8928,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7190,6 +8940,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7203,6 +8955,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7217,6 +8971,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -7224,6 +8980,46 @@ export interface operations {
                     "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
+        };
+    };
+    rebuildProjections: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RebuildProjectionsRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RebuildProjectionsResponse"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listAlbums: {
@@ -7292,6 +9088,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7305,6 +9103,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7381,6 +9181,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -7420,6 +9222,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7461,6 +9265,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7474,6 +9280,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7510,6 +9318,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -7551,6 +9361,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7562,6 +9374,133 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getFunnel: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunnelReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getTemplateAnalytics: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description Only templates of this mode. */
+                mode?: string;
+                /** @description Only templates of this stage. */
+                stage?: string;
+                /** @description Only templates of this genre. */
+                genre?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportTemplateAnalytics: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description Only templates of this mode. */
+                mode?: string;
+                /** @description Only templates of this stage. */
+                stage?: string;
+                /** @description Only templates of this genre. */
+                genre?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -7642,6 +9581,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7655,6 +9596,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7697,6 +9640,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7707,6 +9652,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7715,11 +9662,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7790,6 +9751,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -7801,6 +9764,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7839,6 +9804,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7924,6 +9891,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7934,6 +9903,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7946,6 +9917,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7960,6 +9933,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -8014,6 +9989,65 @@ export interface operations {
                 };
             };
             429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sendEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendEventsRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendEventsResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -8175,6 +10209,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8185,6 +10221,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8193,11 +10231,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8295,6 +10347,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8308,6 +10362,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8350,6 +10406,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8363,6 +10421,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8399,6 +10459,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8442,6 +10504,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8452,6 +10516,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8464,6 +10530,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8506,6 +10574,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8519,6 +10589,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8561,6 +10633,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8571,6 +10645,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8579,11 +10655,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8620,6 +10710,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8630,6 +10722,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8642,6 +10736,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8692,7 +10788,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            429: components["responses"]["TooManyReads"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -8716,6 +10812,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8813,6 +10911,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8824,6 +10924,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8868,6 +10970,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8878,6 +10982,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8890,6 +10996,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8900,6 +11008,8 @@ export interface operations {
             412: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8940,6 +11050,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8953,6 +11065,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9065,6 +11179,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9075,6 +11191,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9083,11 +11201,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9129,6 +11261,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9139,6 +11273,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9147,11 +11283,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9197,6 +11347,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9207,6 +11359,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9215,11 +11369,25 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9265,6 +11433,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9278,6 +11448,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9313,6 +11485,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -9320,6 +11494,76 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeResponse"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateMe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchMeRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9352,6 +11596,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9372,6 +11618,11 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -9385,19 +11636,31 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PlanList"];
                 };
             };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
     };
-    getPricing: {
+    cancelPlan: {
         parameters: {
             query?: never;
             header?: {
@@ -9416,11 +11679,157 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelPlanResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["NotSubscribedError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    subscribePlan: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscribeRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscribeResponse"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            /** @description A dependency did not respond; repeating is safe */
+            503: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
+                };
+            };
+        };
+    };
+    getPricing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PricingResponse"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -9463,6 +11872,11 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -9476,12 +11890,24 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecipesResponse"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -9556,6 +11982,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9566,6 +11994,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9578,6 +12008,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9592,6 +12024,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -9623,6 +12057,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9686,6 +12122,11 @@ export interface operations {
             };
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -9699,12 +12140,24 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TemplatePage"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -9734,6 +12187,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9747,6 +12202,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9788,6 +12245,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9800,6 +12259,8 @@ export interface operations {
             403: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9811,6 +12272,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9821,6 +12284,8 @@ export interface operations {
             413: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9831,6 +12296,8 @@ export interface operations {
             415: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9900,6 +12367,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -9911,6 +12380,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9949,6 +12420,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9962,6 +12435,8 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9969,6 +12444,513 @@ export interface operations {
                 };
             };
             413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most rows in the file. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSummary"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Missing, or another account's */
+            404: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemUnreadableError"];
+                };
+            };
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookEndpoints: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedEndpoint"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["TooManyError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body */
+            204: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries in this state. */
+                status?: components["schemas"]["DeliveryStatus"];
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replayWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+                /** @description Id of the delivery. */
+                deliveryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryReference"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointDisabledError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryReference"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["EndpointDisabledError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];

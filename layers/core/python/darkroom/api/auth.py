@@ -33,6 +33,8 @@ class Caller:
     language: str
     idempotency_key: str | None
     """As it was sent; ``api.idempotency`` checks it where it has an effect."""
+    email: str | None = None
+    """The address in the token, if it has one; Cognito's access tokens do not."""
 
     def require_admin(self) -> None:
         if ADMIN_GROUP not in self.groups:
@@ -57,7 +59,16 @@ async def current_caller(request: Request) -> Caller:
         groups=_groups(claims.get("cognito:groups")),
         language=preferred_language(request.headers.get("accept-language")),
         idempotency_key=request.headers.get("idempotency-key"),
+        email=_email(claims.get("email")),
     )
+
+
+def find_account(app: App, request: Request) -> str | None:
+    """The account of the request; None without a usable token."""
+    try:
+        return trusted_account(app, _claims(request))
+    except Unauthorized:
+        return None
 
 
 def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
@@ -102,6 +113,10 @@ def _seconds(claims: Mapping[str, Any], name: str, *, missing: float) -> float:
 def _audience(claims: Mapping[str, Any]) -> str | None:
     # Cognito's access tokens name the client in client_id and have no aud.
     return claims.get("aud") or claims.get("client_id")
+
+
+def _email(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _groups(value: Any) -> frozenset[str]:

@@ -36,6 +36,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "You have reached a limit of your plan. Please upgrade, or free up some space.",
         "현재 요금제의 한도에 도달했습니다. 상위 요금제로 바꾸거나 공간을 비워 주세요.",
     ),
+    "NOT_SUBSCRIBED": (
+        "You have no subscription that could be canceled.",
+        "취소할 구독이 없습니다.",
+    ),
     "PAYMENT_UNAVAILABLE": (
         "The payment service is not responding. Please try again in a moment.",
         "결제 서비스가 응답하지 않습니다. 잠시 후 다시 시도해 주세요.",

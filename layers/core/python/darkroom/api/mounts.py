@@ -8,9 +8,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from darkroom.api.routers import (
+    accounts,
     admin,
     admin_purchases,
     albums,
+    analytics,
     assets,
     bulk_jobs,
     catalog,
@@ -18,22 +20,26 @@ from darkroom.api.routers import (
     credits,
     downloads,
     endpoints,
+    events,
     generate_image,
     job_lists,
     job_stream,
     jobs,
+    plans,
     purchase,
     reference_photos,
     regenerate,
     share_page,
     shares,
     uploads,
+    usage,
     webhooks,
 )
 
 BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "confirm": (confirm.router,),
-    "purchase": (purchase.router,),
+    "account": (accounts.router, usage.router),
+    "purchase": (purchase.router, plans.router),
     "hooks": (webhooks.router,),
     "endpoints": (endpoints.router,),
     "uploads": (uploads.router,),
@@ -56,8 +62,9 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         reference_photos.router,
         albums.router,
         catalog.router,
+        events.router,
     ),
-    "admin": (admin.router, admin_purchases.router),
+    "admin": (admin.router, admin_purchases.router, analytics.router),
     # After the bulk routes, whose "bulk" must not match {jobId} if all are mounted together.
     "regenerate": (regenerate.router,),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from darkroom import db
 from darkroom.albums import store as albums_store
+from darkroom.analytics import store as analytics_store
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.lists import store as asset_lists
@@ -14,12 +15,15 @@ from darkroom.generation.routing import store as providers_store
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.settings import Settings
+from darkroom.limits import store as limits_store
 from darkroom.payments import store as payments_store
+from darkroom.payments import subscription_store
 from darkroom.plans import storage_store
 from darkroom.plans import store as plans_store
 from darkroom.signup import store as signup_store
 from darkroom.templates import store as templates_store
 from darkroom.uploads import owner_store, session_store
+from darkroom.usage import store as usage_store
 from darkroom.webhooks import store as webhooks_store
 
 
@@ -44,11 +48,15 @@ def bind_tables(settings: Settings) -> None:
             owner_store.OwnerItem,
             signup_store.SignUpsItem,
             signup_store.BonusItem,
+            *usage_store.ITEM_CLASSES,
         ),
+        "limits": limits_store.ITEM_CLASSES,
         "providers": providers_store.ITEM_CLASSES,
         "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),
+        "subscriptions": (subscription_store.SubscriptionItem,),
         "events": (events_store.EventItem,),
+        "analytics": analytics_store.ITEM_CLASSES,
         "webhooks": (webhooks_store.ReceivedItem,),
         "endpoints": endpoints_items.ITEM_CLASSES,
         "idempotency": (idempotency_store.IdempotencyItem,),

@@ -16,6 +16,22 @@ IDEMPOTENCY_TTL_SECONDS = 24 * 3600
 IDEMPOTENCY_LOCK_SECONDS = 30
 CLOCK_LEEWAY_SECONDS = 60
 
+# Rates and counts of an account
+REQUESTS_LIMIT = 100
+"""A minute: requests that may write."""
+REQUESTS_REFUSED_FACTOR = 2
+"""Beyond this many times the limit, a request is refused before anything of it is read."""
+GENERATIONS_LIMIT = 10
+"""A minute: requests that queue jobs."""
+PORTRAITS_LIMIT = 5
+PORTRAITS_WINDOW_SECONDS = 10 * 60
+QUOTED_JOBS_LIMIT = 300
+"""A minute: jobs of which the price is quoted."""
+STREAM_CONNECTIONS_LIMIT = 600
+"""With one ticket. A client that comes back every two seconds makes 300 while the ticket lives."""
+RATES_TTL_SECONDS = 3600
+COUNTERS_TTL_DAYS = 400
+
 # Sign-up
 EMAIL_LIMIT_CHARS = 254
 SIGN_UP_WINDOW_SECONDS = 24 * 3600
@@ -51,7 +67,7 @@ COMMIT_BACKOFF_BASE_SECONDS = 0.02
 COMMIT_BACKOFF_LIMIT_SECONDS = 0.5
 CONFLICT_ATTEMPTS_LIMIT = 20
 TRANSACTION_ITEMS_LIMIT = 100
-FAMILY_WRITES_LIMIT = TRANSACTION_ITEMS_LIMIT - 5
+FAMILY_WRITES_LIMIT = TRANSACTION_ITEMS_LIMIT - 6
 
 # Jobs and tasks
 INLINE_INPUTS_LIMIT_BYTES = 400
@@ -103,6 +119,7 @@ PREFIX_LIMIT_CHARS = 12
 SEARCH_LIMIT_CHARS = 200
 LIST_CANDIDATES_LIMIT = 500
 CSV_ROWS_LIMIT = 1000
+USAGE_PAGE_ITEMS = 1000
 GENERATION_JOBS_LIMIT = 25
 INDEXED_JOBS_PER_ASSET_LIMIT = 500
 SHARE_DAYS_LIMIT = 365
@@ -112,6 +129,19 @@ SHARE_SECRET_BYTES = 16
 EVENT_SHARDS = 8
 """So many keys share the events of one name, and the due ones."""
 EVENT_CHECK_SECONDS = 300
+EVENTS_PER_REQUEST_LIMIT = 50
+CLIENT_EVENTS_PER_DAY_LIMIT = 5000
+"""Of one account. They are free for it, and each costs us about ten write units."""
+EVENT_TEXT_LIMIT_CHARS = 200
+EVENT_OPTIONS_LIMIT = 50
+VIEWS_PER_ADDRESS_LIMIT = 16
+"""Views of one link that one address can cause in a day, whatever browsers it claims to have."""
+
+# Analytics
+COUNTER_SHARDS = 4
+ANALYTICS_DAYS_LIMIT = 400
+ANALYTICS_DEFAULT_DAYS = 30
+REBUILD_PAGE_LIMIT = 500
 
 # Live updates
 CHANGES_PER_MILLISECOND = 1000
@@ -171,6 +201,10 @@ ARCHIVE_INLINE_SECONDS = 4
 ARCHIVE_LIMIT_BYTES = 3 * 1000 * 1000 * 1000
 ARCHIVE_RETRY_SECONDS = 3
 
+# Catalog
+CATALOG_CACHE_SECONDS = 300
+"""How long clients keep prices, plans, recipes and templates."""
+
 # Media
 DOWNLOAD_URL_SECONDS = 15 * 60
 """The least time that a link is valid for after it was handed out."""
@@ -208,9 +242,9 @@ CAPTION_PART_SECONDS = 30 * 60
 CAPTION_PART_WITH_SPEAKERS_SECONDS = 4 * 3600
 CAPTION_PART_BYTES = 2 * 1000 * 1000 * 1000
 CAPTION_CUT_SECONDS = 10
-# The transaction that ends a job writes the job, its tasks, the wallet, up to three ledger entries
-# and the cost record of the last attempt.
-CAPTION_TASKS_LIMIT = 94
+# The transaction that ends a job writes the job, its tasks, the wallet, up to three ledger entries,
+# the counter of open jobs and the cost record of the last attempt.
+CAPTION_TASKS_LIMIT = 93
 SOURCE_NAME_LIMIT_CHARS = 100
 UPLOAD_FILES_LIMIT = 100
 CHECKING_LIMIT_SECONDS = 300
@@ -245,3 +279,8 @@ ALBUM_POSITION_LIMIT = 10**12
 ALBUM_FORGET_PAGES_LIMIT = 100
 TAGS_LIMIT = 20
 TAG_LIMIT_CHARS = 50
+
+# Accounts
+NAME_LIMIT_CHARS = 100
+AVATAR_URL_LIMIT_CHARS = 2000
+RETENTION_CHECK_DAYS = 7

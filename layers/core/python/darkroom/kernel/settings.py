@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 USER_AGENT = "darkroom"
@@ -57,6 +57,11 @@ class Settings:
     """ISO 4217: the currency of purchases unless the client names another."""
     region: str
     endpoint_url: str | None
+    rate_limit_factor: int = 1
+    """By how much the rate limits of accounts are multiplied."""
+    file_retention_days: Mapping[str, int] = field(default_factory=dict)
+    """For how many days outputs and files are kept, by plan; forever for a plan without a
+    number."""
     log_stream: str = ""
     """The log stream of this process, unique in Lambda; empty outside Lambda."""
 
@@ -97,6 +102,8 @@ class Settings:
             currency=env.get("CURRENCY", "USD"),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+            rate_limit_factor=int(env.get("RATE_LIMIT_FACTOR") or 1),
+            file_retention_days=_days_by_plan(env.get("FILE_RETENTION_DAYS") or "{}"),
             log_stream=env.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         )
 
@@ -104,3 +111,11 @@ class Settings:
 def _return_page(env: Mapping[str, str]) -> str:
     console_url = env.get("CONSOLE_URL", "").rstrip("/")
     return f"{console_url}/pricing/return" if console_url else ""
+
+
+def _days_by_plan(text: str) -> Mapping[str, int]:
+    """Raises: ValueError: not an object of whole numbers of days, from 1."""
+    days: Mapping[str, int] = json.loads(text)
+    if not all(isinstance(number, int) and number >= 1 for number in days.values()):
+        raise ValueError("FILE_RETENTION_DAYS needs whole days for each plan")
+    return days

@@ -26,6 +26,7 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.reading import Read, read_job, read_task
 from darkroom.jobs.states import JobStatus
 from darkroom.payments import store as payments_store
+from darkroom.usecases.accounts.announce_levels import announce_levels
 from darkroom.usecases.assets.delete_asset import erase_asset
 from darkroom.usecases.jobs.end_unreadable import end_unreadable
 from darkroom.usecases.jobs.erase_job import erase_job
@@ -141,6 +142,9 @@ def _handle_job(app: App, new: RawImage, old: RawImage | None) -> str:
         index_again(job, before=before)
     else:
         project_job(app, job, before=before)
+    if not job.is_final and (before is None or before.status is not job.status):
+        # An end is announced with its usage, also by the sweeper.
+        announce_levels(app, job.account_id)
     _measure(job, before)
     return "job"
 

@@ -19,6 +19,7 @@ from darkroom.usecases.sweeps.sweep_deliveries import sweep_deliveries
 from darkroom.usecases.sweeps.sweep_due import sweep_jobs
 from darkroom.usecases.sweeps.sweep_events import sweep_events
 from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
+from darkroom.usecases.sweeps.sweep_subscriptions import sweep_subscriptions
 from darkroom.usecases.sweeps.sweep_uploads import sweep_uploads
 from darkroom.workers.edge import logger, metrics
 
@@ -36,6 +37,7 @@ def sweep_everything(app: App) -> Counter[str]:
         "grant_": sweep_grants,
         "payment_": partial(sweep_payment_events, on_misplaced=_report_mismatch),
         "purchase_": partial(sweep_purchases, on_misplaced=_report_mismatch),
+        "subscription_": sweep_subscriptions,
         "event_": sweep_events,
         "delivery_": sweep_deliveries,
     }

@@ -49,6 +49,11 @@ TAGS: list[dict[str, str]] = [
     },
     {"name": "Albums", "description": "Collections of outputs, in an order of the user's choice."},
     {"name": "Shares", "description": "Public links to the outputs of a job."},
+    {"name": "Events", "description": "What users do in the frontend, for analytics."},
+    {
+        "name": "Account",
+        "description": "The caller's own account: profile, plan, subscription and usage.",
+    },
     {
         "name": "Credits",
         "description": "The wallet, its transactions, purchases, and what things cost.",

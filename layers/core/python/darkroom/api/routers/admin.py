@@ -27,6 +27,7 @@ from darkroom.api.schemas.admin import (
     DeadLetterPage,
     PatchAccountRequest,
     RebuildResponse,
+    RecountResponse,
     RedriveRequest,
     RedriveResponse,
     RedriveResult,
@@ -40,6 +41,7 @@ from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import PAGE_DEFAULT
 from darkroom.kernel.problems import problem
 from darkroom.usecases.accounts.change_plan import change_plan
+from darkroom.usecases.accounts.recount_usage import recount_usage
 from darkroom.usecases.credits.adjust_credits import Adjusted, adjust_credits, clear_debt
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.credits.freeze_account import freeze_account, unfreeze_account
@@ -278,6 +280,31 @@ async def rebuild(
         debt=done.wallet.debt,
         version=done.wallet.version,
         settled_jobs=list(done.settled_jobs),
+    )
+
+
+@router.post(
+    "/api/admin/accounts/{accountId}/recount",
+    operation_id="recountAccount",
+    summary="Recount an account's usage and storage",
+    openapi_extra=declare(404),
+)
+async def recount(
+    account_id: AccountIdInPath, app: CurrentApp, caller: CurrentCaller
+) -> RecountResponse:
+    """Count again what the account stores and used, from its files and jobs, where the auditor
+    found a difference (law L9) or a damaged counter. Safe to repeat."""
+    caller.require_admin()
+    views.get_account(account_id)
+    done = recount_usage(app, account_id)
+    logger.warning("usage_recounted", account_id=account_id, jobs=done.jobs, months=done.months)
+    return RecountResponse(
+        storage_bytes=max(0, done.after.used_bytes),
+        open_uploads=max(0, done.after.open_uploads),
+        storage_bytes_before=max(0, done.before.used_bytes),
+        open_uploads_before=max(0, done.before.open_uploads),
+        jobs=done.jobs,
+        months=done.months,
     )
 
 

@@ -24,6 +24,7 @@ from darkroom.views.base import (
     NextCursor,
     Omittable,
     ResponseBody,
+    SizeBytes,
     Timestamp,
     Words,
     described,
@@ -130,6 +131,17 @@ class RebuildResponse(ResponseBody):
     settled_jobs: Annotated[
         list[JobId], described("Ended jobs whose reserved credits were still open.")
     ]
+
+
+class RecountResponse(ResponseBody):
+    """What the account stores, and what of its counters was wrong."""
+
+    storage_bytes: Annotated[SizeBytes, described("Bytes of all its files.", 820_000_000)]
+    open_uploads: Annotated[Count, described("Files that are being uploaded.", 0)]
+    storage_bytes_before: Annotated[SizeBytes, described("Bytes counted before.", 819_999_000)]
+    open_uploads_before: Annotated[Count, described("Uploads counted before.", 0)]
+    jobs: Annotated[Count, described("Jobs whose usage or files were not counted as they are.", 1)]
+    months: Annotated[Count, described("Months whose sums were not those of their records.", 0)]
 
 
 class RedriveRequest(RequestBody):

@@ -139,7 +139,7 @@ def cost_write(record: CostRecord) -> Write:
 
 def list_costs(job_id: str) -> list[CostItem]:
     """Every call that was made for a job, by task and attempt."""
-    return read_all(CostItem.query(job_id), _sound)
+    return read_all(CostItem.query(job_id, consistent_read=True), _sound)
 
 
 def _sound(item: CostItem) -> CostItem:

@@ -20,9 +20,12 @@ from darkroom.endpoints.items import ENDPOINT, EndpointItem
 from darkroom.jobs.items import JOB_KEY, JobItem
 from darkroom.kernel.limits import AUDIT_TRIES_LIMIT
 from darkroom.payments.store import PurchaseItem
+from darkroom.payments.subscription_store import SubscriptionItem
 from darkroom.plans.storage_store import STORAGE, StorageItem
 from darkroom.plans.store import AccountItem
 from darkroom.uploads.session_store import SessionItem
+from darkroom.usage.store import MONTH_PREFIX, RECORD_PREFIX, MonthItem, UsageRecordItem
+from darkroom.usecases.accounts.audit_storage import storage_breaches
 from darkroom.usecases.credits.read_books import RawAccount, read_books
 
 JOB_CAUSES = frozenset({"deduct", "settle", "refund"})
@@ -85,7 +88,7 @@ def _audit_account(app: App, account_id: str, packs: Mapping[str, int]) -> tuple
         books, unreadable = read_books(raw)
         # With test hooks, the sweeper can run with another time.
         found = audit.audit(books, packs, app.clock.now(), check_dates=not app.settings.test_hooks)
-        breaches = [*unreadable, *found]
+        breaches = [*unreadable, *found, *storage_breaches(account_id, raw.others)]
         again = read_account(account_id) if breaches else raw
         if again == raw:
             return _bounded(breaches), len(raw.entries)
@@ -137,7 +140,9 @@ def _other_items(account_id: str) -> Iterator[tuple[type[SalvagedItem], RawItem]
     if plan is not None:
         yield AccountItem, plan
     for raw in query_raw(StorageItem, account_id):
-        yield (StorageItem if raw["counter"]["S"] == STORAGE else SessionItem), raw
+        yield _class_of_counter(raw["counter"]["S"]), raw
+    for raw in query_raw(SubscriptionItem, account_id):
+        yield SubscriptionItem, raw
     for raw in query_raw(assets_store.AssetItem, account_id):
         yield _class_of_asset(raw["assetId"]["S"]), raw
     for raw in query_raw(AlbumItem, account_id):
@@ -145,6 +150,14 @@ def _other_items(account_id: str) -> Iterator[tuple[type[SalvagedItem], RawItem]
     is_endpoint = EndpointItem.sort_key.startswith(ENDPOINT)
     for raw in query_raw(EndpointItem, account_id, where=is_endpoint):
         yield EndpointItem, raw
+
+
+def _class_of_counter(sort_key: str) -> type[SalvagedItem]:
+    if sort_key == STORAGE:
+        return StorageItem
+    if sort_key.startswith(RECORD_PREFIX):
+        return UsageRecordItem
+    return MonthItem if sort_key.startswith(MONTH_PREFIX) else SessionItem
 
 
 def _class_of_asset(sort_key: str) -> type[SalvagedItem]:
