@@ -28,9 +28,9 @@ from tests.support.reachable_errors import reachable_codes
 METHODS = {"get", "post", "patch", "delete", "put"}
 VERBS = set(
     """
-    abort add adjust audit cancel clear complete confirm create deactivate delete download export
-    generate get list open quote rebuild receive redrive regenerate register remove rerun resolve
-    retry run select share sign stream unshare update
+    abort add adjust audit cancel clear complete confirm create deactivate delete download erase
+    export generate get list open quote rebuild receive redrive regenerate register remove repeat
+    rerun resolve retry run select share sign stream unshare update
     """.split()  # noqa: SIM905 (a list of one word a line is longer than the tests)
 )
 BY_ID = {error.code: error for error in ERRORS}
@@ -175,10 +175,16 @@ OF_QUOTES = {"QUOTE_EXPIRED", "QUOTE_MISMATCH"}
 OF_FILES = {"ASSET_FAILED", "ASSET_NOT_READY", "NO_TEMPLATES", "REFERENCE_PHOTO_MISSING"}
 # What the code names but cannot raise for this operation.
 NOT_RAISED = {
+    # An erasure that has begun goes on.
+    "eraseAccount": {"ALREADY_HAPPENED"},
+    "eraseAnAccount": {"ALREADY_HAPPENED"},
     "exportJobs": LISTS,
     # Pictures from a prompt have neither files nor templates.
     "generateImages": OF_DRAFTS | OF_QUOTES | OF_FILES,
     "getCredits": LISTS | {"VALIDATION_FAILED"},
+    # A message that was sent a moment ago is not sent again.
+    "getExport": {"ALREADY_HAPPENED"},
+    "getExportOfAccount": {"ALREADY_HAPPENED"},
     "getPricing": {"VALIDATION_FAILED"},
     # A view that was counted before is not counted again.
     "getShare": {"ALREADY_HAPPENED"},
@@ -191,8 +197,10 @@ NOT_RAISED = {
     "listReferencePhotos": LISTS,
     "listTransactions": LISTS,
     # An event that was stored before is handled once.
-    "receiveStripeEvent": {"ITEM_UNREADABLE", "VALIDATION_FAILED"},
+    "receiveStripeEvent": {"ACCOUNT_ERASED", "ITEM_UNREADABLE", "VALIDATION_FAILED"},
     "regenerateJob": OF_DRAFTS,
+    # An erasure whose account is forgotten is passed over.
+    "repeatErasures": {"ALREADY_HAPPENED"},
     # It takes no quote.
     "rerunJob": OF_QUOTES,
     "retryJob": OF_DRAFTS,
@@ -207,7 +215,7 @@ RAISED_UNSEEN = {
     "receiveStripeEvent": {"BAD_SIGNATURE", "PAYMENT_UNAVAILABLE"},
     "resolvePurchase": {"PAYMENT_UNAVAILABLE"},
 }
-IMPLIED = {"BODY_TOO_LARGE", "FORBIDDEN", "UNAUTHORIZED"}
+IMPLIED = {"ACCOUNT_ERASED", "BODY_TOO_LARGE", "FORBIDDEN", "UNAUTHORIZED"}
 
 
 @pytest.mark.parametrize("name", sorted(ROUTES.keys() - REPORTED_OTHERWISE))

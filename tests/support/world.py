@@ -33,6 +33,7 @@ from darkroom.payments.ports import PaymentGateway
 from darkroom.workers.archive import handle_archive_message
 from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.edge import metrics
+from darkroom.workers.erase import handle_erasures
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
@@ -505,6 +506,10 @@ class World:
 
     def sweep(self) -> Mapping[str, int]:
         return sweep_everything(self.app)
+
+    def erase(self) -> Mapping[str, int]:
+        """Continue the due erasures, as their function does."""
+        return handle_erasures(self.app)
 
     def drain(self) -> None:
         """Run stream and queues until nothing is left to deliver."""

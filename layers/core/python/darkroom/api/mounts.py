@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from darkroom.api.routers import (
     admin,
+    admin_erasure,
     admin_purchases,
     albums,
     assets,
@@ -17,6 +18,7 @@ from darkroom.api.routers import (
     confirm,
     credits,
     downloads,
+    erasure,
     generate_image,
     job_lists,
     job_stream,
@@ -54,8 +56,9 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         reference_photos.router,
         albums.router,
         catalog.router,
+        erasure.router,
     ),
-    "admin": (admin.router, admin_purchases.router),
+    "admin": (admin.router, admin_purchases.router, admin_erasure.router),
     # After the bulk routes, whose "bulk" must not match {jobId} if all are mounted together.
     "regenerate": (regenerate.router,),
 }

@@ -8,7 +8,9 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.lists import store as asset_lists
 from darkroom.credits import store as credits_store
+from darkroom.erasures import store as erasures_store
 from darkroom.events import store as events_store
+from darkroom.exports import store as exports_store
 from darkroom.generation.routing import store as providers_store
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
@@ -41,6 +43,7 @@ def bind_tables(settings: Settings) -> None:
             storage_store.StorageItem,
             session_store.SessionItem,
             owner_store.OwnerItem,
+            exports_store.ExportItem,
             signup_store.SignUpsItem,
             signup_store.BonusItem,
         ),
@@ -48,6 +51,7 @@ def bind_tables(settings: Settings) -> None:
         "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),
         "events": (events_store.EventItem,),
+        "erasures": (erasures_store.ErasureItem,),
         "webhooks": (webhooks_store.ReceivedItem,),
         "idempotency": (idempotency_store.IdempotencyItem,),
     }

@@ -50,6 +50,8 @@ class Settings:
     """ISO 4217: the currency of purchases unless the client names another."""
     region: str
     endpoint_url: str | None
+    user_pool_id: str = ""
+    """The stack's own user pool, in functions that may delete its users; else empty."""
     log_stream: str = ""
     """The log stream of this process, unique in Lambda; empty outside Lambda."""
 
@@ -88,6 +90,7 @@ class Settings:
             currency=env.get("CURRENCY", "USD"),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+            user_pool_id=env.get("USER_POOL_ID", ""),
             log_stream=env.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         )
 

@@ -38,6 +38,7 @@ from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db.damage import DAMAGE
 from darkroom.db.items import BaseItem, SalvagedItem
 from darkroom.db.writes import RawItem
+from darkroom.exports.store import ExportItem, to_export
 from darkroom.jobs.items import (
     INHERITED_PREFIX,
     INPUTS_KEY,
@@ -57,6 +58,7 @@ OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
     AccountItem: plan_of,
     StorageItem: stored_of,
     SessionItem: to_session,
+    ExportItem: to_export,
     AssetItem: to_asset,
     AssetTombstoneItem: to_tombstone,
     ReferencePhotoItem: to_reference_photo,

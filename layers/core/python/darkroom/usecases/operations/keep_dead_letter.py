@@ -16,9 +16,9 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict, NotFound, Unreadable
 
 DEAD_LETTERS = "dead-letters"
-Ended = Literal["task", "archive", "asset", "unreadable", "damaged"]
-"""What a dead letter was about and what was ended: a task, an archive or an upload; or nothing,
-because the message or the item that it names could not be read."""
+Ended = Literal["task", "archive", "export", "asset", "unreadable", "damaged"]
+"""What a dead letter was about and what was ended: a task, an archive, an export or an upload; or
+nothing, because the message or the item that it names could not be read."""
 _DIED, _QUEUE = "DeadLetters", "Queue"
 
 

@@ -9,6 +9,7 @@ from darkroom.jobs import share_store
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import JobFamily
 from darkroom.kernel.errors import NotFound
+from darkroom.usecases.accounts.check_account import is_erased
 from darkroom.usecases.projections.project_share import share_event
 
 
@@ -16,8 +17,8 @@ def find_shared(app: App, token: str) -> JobFamily:
     """The shared job; this does not count as a view.
 
     Raises:
-        NotFound: the link is malformed, unknown, expired or revoked, or its job was deleted; the
-        error does not say which.
+        NotFound: the link is malformed, unknown, expired or revoked, or its job or account is
+        gone; the error does not say which.
     """
     now = app.clock.now()
     read = share_store.from_token(token)
@@ -25,7 +26,7 @@ def find_shared(app: App, token: str) -> JobFamily:
     if share is None or not share.is_open(now):
         raise NotFound("no such share")
     family = jobs_store.find_family(share.job_id)
-    if family is None:
+    if family is None or is_erased(app, family.job.account_id):
         raise NotFound("no such share")
     return family
 
