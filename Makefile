@@ -17,6 +17,7 @@ NODE_READY := node_modules/.synced
 PORT ?= 8787
 NAME ?= main
 STAGE ?= dev
+RUNTIME := python3.13
 # USER is the login name in most shells: only the one given to make names a user.
 NAMED_USER = $(if $(findstring command line,$(origin USER)),$(USER))
 # Tests of the local cloud mostly wait, so one process runs them and the others have the cores.
@@ -30,7 +31,7 @@ export SAM_CLI_TELEMETRY := 0
 # Some containers set it. Then every process compiles every module: the tests take a third longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet test coverage test-long lint format unit openapi breaking release-openapi client bench \
+.PHONY: help bootstrap demo up down token stripe logs audit rebuild-wallet rebuild-projections test coverage test-long lint format unit openapi breaking release-openapi client bench \
         requirements validate build deploy clean
 
 help: ## Show this list
@@ -79,6 +80,9 @@ audit: $(READY) ## Prove the books of the running local cloud: make audit [ACCOU
 
 rebuild-wallet: $(READY) ## Derive a wallet from its ledger again: make rebuild-wallet ACCOUNT=…
 	$(BIN)/python -m local rebuild-wallet --name $(NAME) --account "$(ACCOUNT)"
+
+rebuild-projections: $(READY) ## Count the log of events again, for template analytics and margins
+	$(BIN)/python -m local rebuild-projections --name $(NAME)
 
 test: lint validate $(NODE_READY) ## Lint, types, the template and all quick tests
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) $(XDIST)
@@ -133,6 +137,7 @@ requirements: $(READY) ## Export the layers' requirements from the lock
 build: $(READY) ## Build for AWS (needs the runtime's Python on the PATH)
 	find layers functions -name __pycache__ -prune -exec rm -rf {} +
 	$(BIN)/sam build
+	$(RUNTIME) layers/finish_build.py .aws-sam/build
 
 deploy: build ## Build and deploy to your AWS account: make deploy STAGE=dev
 	$(BIN)/sam deploy --config-env $(STAGE)

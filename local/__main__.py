@@ -49,6 +49,8 @@ def main() -> int:
                 return 0 if audit.audit(running, arguments.account) else 1
             case "rebuild-wallet":
                 audit.rebuild(stack.RunningStack.attach(arguments.state), arguments.account)
+            case "rebuild-projections":
+                audit.rebuild_projections(stack.RunningStack.attach(arguments.state))
     except LocalCloudError as refusal:
         print(refusal, file=sys.stderr)
         return 1
@@ -86,6 +88,9 @@ def parse_arguments() -> argparse.Namespace:
         "rebuild-wallet", parents=[common], help="derive a wallet from its ledger again"
     )
     rebuild.add_argument("--account", type=account, required=True)
+    commands.add_parser(
+        "rebuild-projections", parents=[common], help="count the log of events again"
+    )
     arguments = parser.parse_args()
     arguments.state = arguments.state or ROOT / ".darkroom" / arguments.name
     return arguments

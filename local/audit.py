@@ -71,17 +71,44 @@ def rebuild(stack: RunningStack, account: str) -> None:
     )
 
 
+def rebuild_projections(stack: RunningStack) -> None:
+    """Count the log of events again, page by page, and print how many events there were.
+
+    Raises:
+        AuditFailed: a page failed; running it again goes on.
+    """
+    counted, cursor = 0, None
+    while True:
+        body = {} if cursor is None else {"cursor": cursor}
+        response = _call(stack, "POST", "/api/admin/rebuild-projections", {}, body=body)
+        if response.is_error:
+            raise AuditFailed(f"The counters were not rebuilt: {response.text}")
+        page = response.json()
+        counted, cursor = counted + page["counted"], page["nextCursor"]
+        if cursor is None:
+            break
+    print(f"{counted} events counted")
+
+
 def _get(stack: RunningStack, path: str, query: Mapping[str, str]) -> httpx.Response:
     return _call(stack, "GET", path, query)
 
 
-def _call(stack: RunningStack, method: str, path: str, query: Mapping[str, str]) -> httpx.Response:
+def _call(
+    stack: RunningStack,
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    body: Mapping[str, Any] | None = None,
+) -> httpx.Response:
     headers = {"Authorization": f"Bearer {stack.token(AUDITOR, 'admin')}"}
     try:
         return httpx.request(
             method,
             stack.api_url + path,
             params=query,
+            json=body,
             headers=headers,
             timeout=RESPONSE_TIMEOUT_SECONDS,
         )

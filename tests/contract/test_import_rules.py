@@ -15,9 +15,11 @@ PRODUCT = CORE / "darkroom"
 
 FEATURES = {
     "albums",
+    "analytics",
     "assets",
     "credits",
     "erasures",
+    "endpoints",
     "events",
     "exports",
     "generation",
@@ -61,7 +63,9 @@ APART = {
     "studio/speech/": ("darkroom.studio.films", "darkroom.studio.pictures"),
 }
 PURE = (
+    "analytics/model.py", "analytics/statistics.py",
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
+    "endpoints/model.py",
     "signup/model.py",
     "generation/routing/cache.py", "generation/routing/health.py", "generation/routing/prices.py",
     "generation/routing/routes.py",

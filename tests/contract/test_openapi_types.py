@@ -25,7 +25,9 @@ NULLABLE = {
     # Nothing follows; nothing stops the account.
     "nextCursor", "frozenReason",
     # Null removes what is there.
-    "coverOutputId", "folder", "group",
+    "coverOutputId", "description", "folder", "group",
+    # There is nothing to divide by, and no proven leader.
+    "leader", "meanLatencySec", "queued", "run", "succeeded",
 }  # fmt: skip
 OTHERS = {"bulk", "errors", "generations", "job_changes", "job_lists", "jobs", "words"}
 """Modules about jobs, whose inputs have rules of their own, and about errors."""

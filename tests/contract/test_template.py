@@ -17,6 +17,7 @@ from darkroom.kernel.limits import (
     UPLOAD_LIMIT_BYTES,
 )
 from darkroom.uploads.inspection.media_reader import MEMORY_LIMIT_BYTES
+from layers.finish_build import SERVICES
 from local.settings import ROOT
 from local.template import expand, folder_of, parse
 
@@ -361,7 +362,7 @@ def test_the_visibility_timeout_is_longer_than_the_workers_timeout(
 ) -> None:
     mappings = queue_mappings(resources)
 
-    assert len(mappings) == 11
+    assert len(mappings) == 13
     for queue, function, _ in mappings:
         visibility = resources[queue]["Properties"]["VisibilityTimeout"]
         timeout = resources[function]["Properties"]["Timeout"]
@@ -427,7 +428,7 @@ def test_streams_continue_after_a_batch_that_always_fails(resources: dict[str, A
         if mapping["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn"
     ]
 
-    assert len(streams) == 5
+    assert len(streams) == 6
     for mapping in streams:
         is_of_erasures = mapping["EventSourceArn"]["Fn::GetAtt"][0] == "ErasuresTable"
         function = "EraseFunction" if is_of_erasures else "RelayFunction"
@@ -495,3 +496,13 @@ def test_cloudformation_can_read_the_template() -> None:
     tokens = yaml.scan(PATH.read_text())
 
     assert not any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in tokens)
+
+
+def test_the_layer_keeps_the_descriptions_of_all_aws_services_that_are_called() -> None:
+    called = {"dynamodb"}
+    for module in (ROOT / "layers/core/python/darkroom").rglob("*.py"):
+        opened = re.findall(r'(?:_own|_client|of_provider)\(\s*"([a-z0-9-]+)"', module.read_text())
+        called.update(opened)
+
+    assert {"s3", "sqs", "polly"} <= called
+    assert called <= set(SERVICES)

@@ -20,6 +20,7 @@ from pynamodb.attributes import Attribute
 
 from darkroom.albums.items import AlbumItem, EntryItem
 from darkroom.albums.items import TombstoneItem as AlbumTombstoneItem
+from darkroom.analytics.store import CounterItem, MarkItem
 from darkroom.assets.lists.store import AssetEntryItem
 from darkroom.assets.reference_store import ReferencePhotoItem
 from darkroom.assets.store import AssetItem
@@ -27,11 +28,13 @@ from darkroom.assets.store import TombstoneItem as AssetTombstoneItem
 from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db import commit_one
 from darkroom.db.items import BaseItem
-from darkroom.events.store import EventItem, list_events
+from darkroom.endpoints.items import DeliveryItem, EndpointItem, EndpointsLockItem
+from darkroom.events.store import Event, EventItem, list_events
 from darkroom.generation.routing import store as providers_store
 from darkroom.generation.routing.health import Health
 from darkroom.idempotency.store import IdempotencyItem
 from darkroom.jobs import items as jobs_items
+from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Unreadable
 from darkroom.payments.ports import PaymentUnreadable
 from darkroom.payments.store import PurchaseItem
@@ -45,8 +48,11 @@ from darkroom.usecases.accounts.admit_sign_up import admit_sign_up
 from darkroom.usecases.accounts.claim_bonus import claim_bonus
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.credits.read_books import OTHER_CLASSES
+from darkroom.usecases.endpoints.deliver_event import fail_undelivered
 from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
+from darkroom.usecases.projections.announce_event import announce_event
 from darkroom.usecases.projections.index_asset import index_asset
+from darkroom.usecases.projections.project_event import project_event
 from darkroom.webhooks import store as webhooks_store
 from darkroom.webhooks.store import Received, ReceivedItem
 from tests.support.builders import (
@@ -132,6 +138,7 @@ PORTRAIT = {
     "totalImages": 1,
 }
 DEAD = get("/api/admin/dead-letters")
+ENDPOINTS = get("/api/webhook-endpoints")
 CSV = get("/api/jobs.csv")
 
 
@@ -145,6 +152,28 @@ def find_cached(scene: Scene) -> object:
 
 def find_received(scene: Scene) -> object:
     return webhooks_store.find_received(EVENT)
+
+
+def count_again(scene: Scene) -> None:
+    """Count what was counted before, of an account that has a mark."""
+    for event in list_events(scene.ids["job"]):
+        project_event(scene.world.app, event)
+
+
+def announce(scene: Scene) -> object:
+    now = scene.world.clock.now()
+    event = Event(
+        event_id=f"{to_iso(now)}#JOB_FAILED", name="JOB_FAILED", entity_type="job",
+        entity_id=scene.ids["job"], account_id=USER, job_id=scene.ids["job"], created_at=now,
+    )  # fmt: skip
+    return announce_event(scene.world.app, event)
+
+
+def deliver(scene: Scene) -> object:
+    """Its time has not come, so nothing is sent."""
+    names = {"endpoint_id": "endpoint", "delivery_id": "delivery"}
+    ids = {name: scene.ids[own] for name, own in names.items()}
+    return fail_undelivered(scene.world.app, account_id=USER, attempt=7, **ids)
 
 
 def sign_up(scene: Scene) -> None:
@@ -283,9 +312,69 @@ CASES: dict[type[BaseItem], Case] = {
             DEAD,
             ("POST", "/api/admin/dead-letters/redrive", {"ids": ["<dead_letter>"]}),
         ],
-        of_others=[DEAD],
+        of_others=[
+            DEAD,
+            get("/api/admin/events?name=DEAD_LETTER"),
+            get("/api/admin/events?job=<job>"),
+        ],
         shows="dead_letter_2",
         calls=[lambda scene: list_events(scene.ids["job"])],
+    ),
+    CounterItem: Case(
+        "analytics",
+        "#recipe#",
+        of_others=[get("/api/admin/margin"), get("/api/admin/margin?groupBy=template")],
+    ),
+    MarkItem: Case(
+        "analytics",
+        "#account#",
+        of_others=[get("/api/admin/margin")],
+        calls=[count_again],
+    ),
+    EndpointItem: Case(
+        "endpoints",
+        "endpoint#<endpoint>",
+        of_it=[
+            ("PATCH", "/api/webhook-endpoints/<endpoint>", {"status": "disabled"}),
+            ("POST", "/api/webhook-endpoints/<endpoint>/rotate", {}),
+            ("POST", "/api/webhook-endpoints/<endpoint>/test", {}),
+            get("/api/webhook-endpoints/<endpoint>/deliveries"),
+            ("POST", "/api/webhook-endpoints/<endpoint>/deliveries/<delivery>/replay", {}),
+            ("DELETE", "/api/webhook-endpoints/<endpoint>", None),
+        ],
+        of_others=[ENDPOINTS, ("POST", "/api/webhook-endpoints/<endpoint_2>/test", {})],
+        shows="endpoint_2",
+        calls=[announce, deliver],
+        compared=frozenset({"lastSequence", "version", "flights", "status"}),
+    ),
+    DeliveryItem: Case(
+        "endpoints",
+        "<delivery>",
+        of_it=[
+            get("/api/webhook-endpoints/<endpoint>/deliveries"),
+            ("POST", "/api/webhook-endpoints/<endpoint>/deliveries/<delivery>/replay", {}),
+        ],
+        of_others=[
+            get("/api/webhook-endpoints/<endpoint_2>/deliveries"),
+            ("POST", "/api/webhook-endpoints/<endpoint>/test", {}),
+        ],
+        shows="delivery_2",
+        calls=[deliver],
+        compared=frozenset({"version"}),
+    ),
+    EndpointsLockItem: Case(
+        "endpoints",
+        f"{USER} lock",
+        of_others=[
+            ENDPOINTS,
+            (
+                "POST",
+                "/api/webhook-endpoints",
+                {"url": "https://example.com/x", "events": ["JOB_FAILED"]},
+            ),
+        ],
+        shows="endpoint_2",
+        compared=frozenset({"creation"}),
     ),
     ReceivedItem: Case("webhooks", calls=[find_received]),
     providers_store.ProviderItem: Case("providers", calls=[find_health, find_cached]),
@@ -439,10 +528,18 @@ def scene() -> Iterator[Scene]:
         claim_bonus(world.app, USER, email=MAILBOX)
         letters = world.call("GET", "/api/admin/dead-letters", groups="admin").body["items"]
         ids["dead_letter_2"], ids["dead_letter"] = (letter["id"] for letter in letters)
+        for number in ("", "_2"):
+            body = {"url": f"https://example.com/{number}", "events": ["JOB_FAILED"]}
+            path, key = "/api/webhook-endpoints", f"endpoint{number}"
+            ids[f"endpoint{number}"] = an_id(world, "POST", path, body, "endpointId", key=key)
+            path = f"{path}/{ids[f'endpoint{number}']}/test"
+            ids[f"delivery{number}"] = an_id(world, "POST", path, {}, "deliveryId", key="test")
         name = "\x1f".join((USER, "POST /api/albums", "album-1"))
         ids["response"] = hashlib.sha256(name.encode()).hexdigest()
         world.pump_stream()
-        yield Scene(world, ids)
+        scene = Scene(world, ids)
+        count_again(scene)
+        yield scene
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from darkroom.events.store import list_events
 from darkroom.jobs.share_store import from_token, to_token
 from darkroom.kernel.ids import id_from_bytes
-from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
+from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS, VIEWS_PER_ADDRESS_LIMIT
+from darkroom.usecases.shares.view_share import Visitor
 from tests.support.builders import (
     JOB_ID,
     a_draft,
@@ -97,7 +98,7 @@ def test_without_a_setting_the_link_has_the_host_of_the_request(world: World, us
     assert response.body["url"] == f"https://api.example/s/{response.body['token']}"
 
 
-def test_each_read_is_a_view_and_each_link_a_share(world: World, user: str) -> None:
+def test_a_visitor_s_reads_of_a_day_are_one_view_of_each_link(world: World, user: str) -> None:
     job_id = a_story(world, user)
     tokens = [share(world, job_id, user).body["token"] for _ in range(2)]
     for token in (tokens[0], tokens[0], tokens[1]):
@@ -106,10 +107,45 @@ def test_each_read_is_a_view_and_each_link_a_share(world: World, user: str) -> N
 
     names = events_of(world, job_id)
 
-    assert (names.count("share_created"), names.count("share_viewed")) == (2, 3)
+    assert (names.count("share_created"), names.count("share_viewed")) == (2, 2)
     template = next(e for e in list_events(job_id) if e.name == "share_viewed").props["templateId"]
     assert template.startswith("story-spark-romance-")
     assert len(set(tokens)) == 2
+
+
+def test_views_are_of_visitors_and_days_and_an_address_has_only_so_many(
+    world: World, user: str
+) -> None:
+    job_id = a_story(world, user)
+    token = share(world, job_id, user).body["token"]
+
+    def views() -> int:
+        return events_of(world, job_id).count("share_viewed")
+
+    for number in range(60):
+        headers = {"user-agent": f"Browser/{number}", "x-forwarded-for": f"10.0.0.{number}"}
+        world.call("GET", f"/api/shares/{token}", user=None, headers=headers)
+    of_one_address = views()
+    world.clock.move(days=1)
+    open_link(world, token)
+
+    assert 1 < of_one_address <= VIEWS_PER_ADDRESS_LIMIT
+    assert views() == of_one_address + 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::2:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("", "no address", True),
+    ],
+)
+def test_an_ipv6_network_is_one_visitor(one: str, other: str, are_same: bool) -> None:
+    marks = [Visitor(address=address, user_agent="Browser").marks for address in (one, other)]
+
+    assert (marks[0] == marks[1]) == are_same
 
 
 def test_the_sweeper_reports_a_share_that_the_stream_lost_once(world: World, user: str) -> None:

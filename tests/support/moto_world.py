@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,10 +20,12 @@ from moto.core.custom_responses_mock import reset_responses_mock
 from moto.core.model_instances import reset_model_data
 from moto.core.models import responses_mock
 from moto.dynamodb import dynamodb_backends
+from moto.dynamodb.models.utilities import dynamo_to_dict
 from moto.s3 import s3_backends
 from moto.secretsmanager import secretsmanager_backends
 from moto.sqs import sqs_backends
 
+from tests.support.quick_moto import quick_moto
 from tests.support.world import Resources, World
 
 REGION = "us-east-1"
@@ -31,6 +33,19 @@ LOCK_SECONDS = 10
 _ONE_AT_A_TIME = threading.Lock()
 _CREATED: list[Resources] = []
 """The resources of this process."""
+
+
+class MotoWorld(World):
+    """A world that looks into moto where the emulators of others must be called: most calls of a
+    test would only find that nothing has changed."""
+
+    def scan(self, name: str) -> list[dict[str, Any]]:
+        table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[self.settings.tables[name]]
+        return [dynamo_to_dict(item.attrs) for item in table.all_items()]
+
+    def _pump(self, url: str, handle: Callable[[Mapping[str, Any]], Any]) -> int:
+        queue = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues[url.rpartition("/")[2]]
+        return super()._pump(url, handle) if queue._messages else 0
 
 
 @contextmanager
@@ -47,13 +62,13 @@ def moto_world(**options: Any) -> Iterator[World]:
     if not _ONE_AT_A_TIME.acquire(timeout=LOCK_SECONDS):
         raise RuntimeError("another world is open; a test may have one at a time")
     # Undone inside out: our patches first, then moto puts back the environment it found.
-    with _released(), _moto(), pytest.MonkeyPatch.context() as patch:
+    with _released(), _moto(), quick_moto(), pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom")
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
-        world = World(**options, resources=_empty_resources())
+        world = MotoWorld(**options, resources=_empty_resources())
         if not _CREATED:
             _CREATED.append(world.resources)
         yield world

@@ -148,6 +148,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description Events of an account, a job or a name, latest first; at least one of these is required.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/margin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the margin
+         * @description Credits that jobs used against what providers charged, in a period of whole days (by default
+         *     the last 30).
+         */
+        get: operations["getMargin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/margin.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the margin as CSV
+         * @description The same report as CSV.
+         */
+        get: operations["exportMargin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/purchases": {
         parameters: {
             query?: never;
@@ -184,6 +245,27 @@ export interface paths {
          *     is required.
          */
         post: operations["resolvePurchase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/rebuild-projections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rebuild the counters
+         * @description Count a page of the log of events again. Send ``nextCursor`` until it is null: then the
+         *     counters are those of the log. Safe to repeat, and to stop anywhere.
+         */
+        post: operations["rebuildProjections"];
         delete?: never;
         options?: never;
         head?: never;
@@ -284,6 +366,67 @@ export interface paths {
          * @description Group, tag, select or move an output within the album.
          */
         patch: operations["updateAlbumOutput"];
+        trace?: never;
+    };
+    "/api/analytics/funnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the funnel
+         * @description From uploads to running jobs, in a period of whole days (by default the last 30).
+         */
+        get: operations["getFunnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analytics/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare templates
+         * @description How templates did in a period of whole days (by default the last 30), and how the variants of
+         *     each combination compare.
+         */
+        get: operations["getTemplateAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analytics/templates.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export templates as CSV
+         * @description The rows of the same report as CSV.
+         */
+        get: operations["exportTemplateAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/assets": {
@@ -433,6 +576,26 @@ export interface paths {
         get: operations["listTransactions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events
+         * @description Record what the user did in the frontend: up to 50 events, all of them or none.
+         */
+        post: operations["sendEvents"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1035,7 +1198,8 @@ export interface paths {
         };
         /**
          * Get shared outputs
-         * @description The shared outputs, for every client with the link. Each GET counts as a view.
+         * @description The shared outputs, for every client with the link. A GET counts as a
+         *     view, once for each link, visitor and day.
          */
         get: operations["getShare"];
         put?: never;
@@ -1149,6 +1313,139 @@ export interface paths {
          * @description New links for parts whose links have expired. The upload lasts as long as its links.
          */
         post: operations["signUploadParts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints
+         * @description The account's endpoints, newest first, without their secrets.
+         */
+        get: operations["listWebhookEndpoints"];
+        put?: never;
+        /**
+         * Create a webhook endpoint
+         * @description Send the account's events to a URL from now on, signed with the secret in the response.
+         *
+         *     An account has at most 20 endpoints.
+         */
+        post: operations["createWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint
+         * @description Delete the endpoint. Attempts that are still due are not made.
+         */
+        delete: operations["deleteWebhookEndpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook endpoint
+         * @description Change the endpoint, disable it, or activate it again. Attempts that are still due use its
+         *     new URL; events of the time in which it is disabled are not sent.
+         */
+        patch: operations["updateWebhookEndpoint"];
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries
+         * @description The endpoint's deliveries of the last 30 days, the latest first.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/deliveries/{deliveryId}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a delivery again
+         * @description Send the same webhook again, with the same `webhook-id`, and repeat it like a new one. One
+         *     that waits for its first attempt is left as it is.
+         */
+        post: operations["replayWebhookDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook endpoint
+         * @description Give the endpoint a new secret. For 24 hours, webhooks have two signatures: with the new
+         *     secret and with the one before it. Any older one stops at once.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test webhook
+         * @description Send an event `WEBHOOK_TEST` to the endpoint, whatever events it takes.
+         */
+        post: operations["testWebhookEndpoint"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1650,6 +1947,27 @@ export interface components {
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+        };
+        /**
+         * @description A comparison that may be read every day: it counts accounts from the first day of the
+         *     template on, whatever the period.
+         */
+        Anytime: {
+            /**
+             * @description Largest difference of these rates.
+             * @example 0.11
+             */
+            high: number;
+            /**
+             * @description The variant that is proven better than every other one; null if none is. With equal variants, one is ever named in at most 5 % of experiments.
+             * @example story-together-comedy-1
+             */
+            leader: string | null;
+            /**
+             * @description Least difference of the rates of `leader` and `runnerUp`.
+             * @example -0.02
+             */
+            low: number;
         };
         /** @description A zip could not be made, or one of the job's files is missing; repeating the request tries again. */
         ArchiveFailedError: {
@@ -2270,6 +2588,29 @@ export interface components {
              */
             name?: string;
         };
+        /** @description Omitted fields keep their values; ``description: null`` removes the description. */
+        ChangeEndpointRequest: {
+            /**
+             * @description The new note, on one line; null removes it.
+             * @example Staging
+             */
+            description?: string | null;
+            /**
+             * @description Names of the events to send, or `*` for all, also future ones.
+             * @example [
+             *       "JOB_SUCCEEDED"
+             *     ]
+             */
+            events?: components["schemas"]["WebhookEventType"][];
+            /** @description `disabled` sends nothing; `active` also enables one that responded with 410. */
+            status?: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: uri
+             * @description Where to send webhooks: https, of a public host, without a port or a password.
+             * @example https://example.com/webhooks
+             */
+            url?: string;
+        };
         /** @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first. */
         ChangeOutputRequest: {
             /**
@@ -2304,6 +2645,53 @@ export interface components {
              * @example Apology for a failed trailer
              */
             reason: string;
+        };
+        /** @enum {string} */
+        ClientEventName: "upgrade_clicked" | "ASSET_UPLOAD_PROGRESS" | "ASSET_MULTISELECT_USED" | "QUEUE_ADD_CLICKED" | "BULK_OPTIONS_APPLIED" | "JOB_RUN_CLICKED" | "DOWNLOAD_OUTPUT_CLICKED";
+        /**
+         * @description The variants of a combination. The one with the highest rate in the period is not yet better:
+         *     only `anytime.leader` is. `pValue` holds for a single look at a planned number of jobs.
+         */
+        Comparison: {
+            /** @description The same, at any moment and as often as it is read. */
+            anytime: components["schemas"]["Anytime"];
+            /**
+             * @description Genre; empty for a retired template.
+             * @example comedy
+             */
+            genre: string;
+            /**
+             * @description The variant with the highest rate.
+             * @example story-together-comedy-1
+             */
+            leader: string;
+            /**
+             * @description What is compared: the rate of this.
+             * @example share
+             */
+            metric: components["schemas"]["Metric"];
+            /**
+             * @description Kind of film; empty for a retired template.
+             * @example story
+             */
+            mode: string;
+            /**
+             * @description Two-sided p-value of equal rates of both: the pooled z-test.
+             * @example 0.031
+             */
+            pValue: number;
+            /**
+             * @description The variant with the next rate.
+             * @example story-together-comedy-1
+             */
+            runnerUp: string;
+            /** @description Whether the variants may have got equal shares of the accounts; if not, do not trust the comparison. */
+            sampleRatioOk: boolean;
+            /**
+             * @description Stage of the relationship; empty for a retired template.
+             * @example together
+             */
+            stage: string;
         };
         /** @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none. */
         CompleteRequest: {
@@ -2473,6 +2861,26 @@ export interface components {
              */
             name: string;
         };
+        CreateEndpointRequest: {
+            /**
+             * @description A note about the endpoint, on one line.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description Names of the events to send, or `*` for all, also future ones.
+             * @example [
+             *       "JOB_SUCCEEDED"
+             *     ]
+             */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: uri
+             * @description Where to send webhooks: https, of a public host, without a port or a password.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
         /** @description A recipe with its inputs. */
         CreateJobsRequest: {
             /**
@@ -2496,6 +2904,59 @@ export interface components {
              */
             status: "draft" | "queued";
         } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
+        CreatedEndpoint: {
+            /**
+             * Format: date-time
+             * @description When the endpoint was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The owner's note about it; absent if there is none.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description `receiver`: it responded with 410. Absent while the endpoint is active.
+             * @example receiver
+             */
+            disabledBy?: components["schemas"]["EndpointDisabler"];
+            /**
+             * @description Id of the webhook endpoint.
+             * @example whe_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            endpointId: string;
+            /** @description The events that are sent to it. */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: date-time
+             * @description Until when the secret before the last rotation signs too.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil?: string;
+            /**
+             * @description Secret that signs the webhooks of the endpoint. It is shown only here.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+            /**
+             * @description `disabled`: nothing is sent to it.
+             * @example active
+             */
+            status: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: date-time
+             * @description When the endpoint was last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            updatedAt: string;
+            /**
+             * Format: uri
+             * @description Where webhooks are sent.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
         /** @description A job that was just created. */
         CreatedJob: {
             /**
@@ -2695,7 +3156,7 @@ export interface components {
              * @example 2026-01-05T09:00:00.000Z#7f0c4e8a-6a0d-4a1f-9b57-0d3c1e9a2b44
              */
             id: string;
-            /** @description What it was about and what was ended: a task, an archive or an upload (`asset`); nothing if the message was `unreadable` or the item that it names is `damaged`. */
+            /** @description What it was about and what was ended: a task, an archive, an attempt to send a webhook (`delivery`) or an upload (`asset`); nothing if the message was `unreadable` or the item that it names is `damaged`. */
             outcome: components["schemas"]["DeadLetterOutcome"];
             /**
              * @description Name of the dead-letter queue that it came from.
@@ -2704,7 +3165,7 @@ export interface components {
             queue: string;
         };
         /** @enum {string} */
-        DeadLetterOutcome: "task" | "archive" | "asset" | "unreadable" | "damaged";
+        DeadLetterOutcome: "task" | "archive" | "delivery" | "asset" | "unreadable" | "damaged";
         DeadLetterPage: {
             /** @description Dead letters, the latest first. */
             items: components["schemas"]["DeadLetter"][];
@@ -2716,6 +3177,87 @@ export interface components {
         };
         /** @enum {string} */
         DecisionAction: "accept" | "refund";
+        /** @enum {string} */
+        DeliveredEventType: "WEBHOOK_TEST" | "ASSET_GENERATED" | "ASSET_MULTISELECT_USED" | "ASSET_UPLOAD_FAILED" | "ASSET_UPLOAD_PROGRESS" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "BULK_OPTIONS_APPLIED" | "DOWNLOAD_OUTPUT_CLICKED" | "JOB_CANCELED" | "JOB_FAILED" | "JOB_FAILED_REASON" | "JOB_PARTIAL" | "JOB_QUEUED" | "JOB_RETRIED" | "JOB_RUNNING" | "JOB_RUN_CLICKED" | "JOB_SUCCEEDED" | "PLAN_LIMIT_EXCEEDED" | "PLAN_LIMIT_WARNING" | "QUEUE_ADD_CLICKED" | "credit_insufficient" | "credit_purchase_test" | "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "upgrade_clicked";
+        /** @enum {string} */
+        DeliveryFailure: "TIMEOUT" | "UNREACHABLE" | "NO_ADDRESS" | "UNSAFE_ADDRESS" | "ENDPOINT_DISABLED" | "UNDELIVERED";
+        DeliveryPage: {
+            /** @description Deliveries, the latest first. */
+            items: components["schemas"]["DeliveryResponse"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        DeliveryReference: {
+            /**
+             * @description Id of the delivery.
+             * @example dlv_01JGTQ4M9R8W3Z5K7N2P6X0G00
+             */
+            deliveryId: string;
+        };
+        DeliveryResponse: {
+            /**
+             * @description Attempts so far.
+             * @example 2
+             */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description When the event happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description Id of the delivery.
+             * @example dlv_01JGTQ4M9R8W3Z5K7N2P6X0G00
+             */
+            deliveryId: string;
+            /**
+             * @description Id of the event, the same for all endpoints and attempts: the header `webhook-id`.
+             * @example evt_01JGTQ4M9R8W3Z5K7N2P6X0H00
+             */
+            eventId: string;
+            /**
+             * @description Why the last attempt had no response. `TIMEOUT`: none within 10 seconds. `UNREACHABLE`: no connection. `NO_ADDRESS`: the host has no address. `UNSAFE_ADDRESS`: its address is not public. `ENDPOINT_DISABLED`: nothing was sent. `UNDELIVERED`: the attempt broke off on our side.
+             * @example TIMEOUT
+             */
+            failure?: components["schemas"]["DeliveryFailure"];
+            /**
+             * Format: date-time
+             * @description When the next attempt is due; absent if there is none.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            nextAttemptAt?: string;
+            /**
+             * @description The first 1,024 bytes of the last response.
+             * @example upstream is down
+             */
+            responseBody?: string;
+            /**
+             * @description HTTP status of the last response.
+             * @example 503
+             */
+            responseStatus?: number;
+            /**
+             * @description Number of the delivery among those of the endpoint, from 1.
+             * @example 41
+             */
+            sequence: number;
+            /**
+             * @description `pending` before the first attempt, `failed` before another one; `succeeded` and `given_up` are final.
+             * @example failed
+             */
+            status: components["schemas"]["DeliveryStatus"];
+            /**
+             * @description Name of the event.
+             * @example JOB_SUCCEEDED
+             */
+            type: components["schemas"]["DeliveredEventType"];
+        };
+        /** @enum {string} */
+        DeliveryStatus: "pending" | "succeeded" | "failed" | "given_up";
         /** @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder. */
         DescribeRequest: {
             /**
@@ -2758,10 +3300,146 @@ export interface components {
         Effect: "bokeh" | "confetti" | "film_burn" | "grain" | "halation" | "light_leak" | "none" | "petals" | "rain" | "snow" | "venetian" | "vignette";
         /** @enum {string} */
         Ending: "happy" | "bittersweet" | "open";
+        /** @description Nothing is sent to the webhook endpoint until it is activated. */
+        EndpointDisabledError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ENDPOINT_DISABLED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This webhook endpoint is disabled. Please activate it first.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @enum {string} */
+        EndpointDisabler: "owner" | "receiver";
+        EndpointList: {
+            /** @description All endpoints, newest first. */
+            items: components["schemas"]["EndpointResponse"][];
+        };
+        EndpointResponse: {
+            /**
+             * Format: date-time
+             * @description When the endpoint was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The owner's note about it; absent if there is none.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description `receiver`: it responded with 410. Absent while the endpoint is active.
+             * @example receiver
+             */
+            disabledBy?: components["schemas"]["EndpointDisabler"];
+            /**
+             * @description Id of the webhook endpoint.
+             * @example whe_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            endpointId: string;
+            /** @description The events that are sent to it. */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: date-time
+             * @description Until when the secret before the last rotation signs too.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil?: string;
+            /**
+             * @description `disabled`: nothing is sent to it.
+             * @example active
+             */
+            status: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: date-time
+             * @description When the endpoint was last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            updatedAt: string;
+            /**
+             * Format: uri
+             * @description Where webhooks are sent.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
+        /** @enum {string} */
+        EndpointStatus: "active" | "disabled";
+        /** @enum {string} */
+        EntityType: "job" | "asset" | "account" | "purchase" | "queue";
         /** @enum {string} */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
         /** @enum {string} */
-        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
+        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY" | "ENDPOINT_DISABLED" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
+        /** @enum {string} */
+        EventName: "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "JOB_QUEUED" | "JOB_RUNNING" | "JOB_SUCCEEDED" | "JOB_PARTIAL" | "JOB_FAILED" | "JOB_CANCELED" | "JOB_RETRIED" | "JOB_FAILED_REASON" | "PROVIDER_COST" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "ASSET_UPLOAD_FAILED" | "ASSET_GENERATED" | "credit_insufficient" | "credit_purchase_test" | "PLAN_LIMIT_WARNING" | "PLAN_LIMIT_EXCEEDED" | "upgrade_clicked" | "ASSET_UPLOAD_PROGRESS" | "ASSET_MULTISELECT_USED" | "QUEUE_ADD_CLICKED" | "BULK_OPTIONS_APPLIED" | "JOB_RUN_CLICKED" | "DOWNLOAD_OUTPUT_CLICKED" | "DEAD_LETTER";
+        EventPage: {
+            /** @description Events, the latest first. */
+            items: components["schemas"]["EventRecord"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        /** @description ``props`` are facts about it, by name; which ones depends on the event's name. */
+        EventRecord: {
+            /**
+             * @description Id of the account: its token's `sub`.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
+            accountId?: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description Id of what it is about.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            entityId: string;
+            /**
+             * @description The kind of thing that it is about.
+             * @example job
+             */
+            entityType: components["schemas"]["EntityType"];
+            /**
+             * @description Id of the event.
+             * @example evt_3QZV4N6K8T1R5W7Y9A2C4E6G00
+             */
+            id: string;
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId?: string;
+            /**
+             * @description What happened.
+             * @example job_confirmed
+             */
+            name: components["schemas"]["EventName"];
+            /**
+             * @description Facts about it, by name.
+             * @example {
+             *       "mode": "story",
+             *       "stage": "spark"
+             *     }
+             */
+            props: {
+                [key: string]: unknown;
+            };
+        };
         /** @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`. */
         FaceCheckUnavailableError: {
             /**
@@ -2807,7 +3485,7 @@ export interface components {
              * @example REQUIRED
              * @enum {string}
              */
-            code: "BAD_FORMAT" | "BAD_ID" | "BAD_TEXT" | "BAD_TIME" | "CONTROL_CHARACTERS" | "DUPLICATE" | "EXACTLY_ONE" | "FIXED" | "INACTIVE" | "INVALID" | "INVALID_JSON" | "NEEDS" | "NOTHING_TO_CHANGE" | "NOT_ALLOWED" | "NOT_A_NUMBER" | "NOT_A_QUOTE" | "NOT_IN_ALBUM" | "NOT_NULL" | "NOT_SUPPORTED" | "NOT_WITH" | "NO_DURATION" | "NO_TEXT" | "ONLY_ONE" | "ONLY_THESE_SORTS" | "PHOTO_NEEDED" | "REQUIRED" | "REQUIRED_WITH" | "SAME_AS_SOURCE" | "TEST_ONLY" | "TIME_NOT_AHEAD" | "TOO_DEEP" | "TOO_FEW" | "TOO_LARGE" | "TOO_LONG" | "TOO_MANY" | "TOO_MUCH" | "TOO_SHORT" | "TOO_SMALL" | "UNKNOWN_FIELD" | "UNKNOWN_TASK" | "WRONG_KIND" | "WRONG_TYPE";
+            code: "BAD_FORMAT" | "BAD_ID" | "BAD_TEXT" | "BAD_TIME" | "CONTROL_CHARACTERS" | "DUPLICATE" | "EXACTLY_ONE" | "FIXED" | "INACTIVE" | "INVALID" | "INVALID_JSON" | "NEEDS" | "NOTHING_TO_CHANGE" | "NOT_ALLOWED" | "NOT_A_NUMBER" | "NOT_A_QUOTE" | "NOT_IN_ALBUM" | "NOT_NULL" | "NOT_PUBLIC" | "NOT_SUPPORTED" | "NOT_WITH" | "NO_DURATION" | "NO_TEXT" | "ONLY_ONE" | "ONLY_THESE_SORTS" | "PHOTO_NEEDED" | "REQUIRED" | "REQUIRED_WITH" | "SAME_AS_SOURCE" | "TEST_ONLY" | "TIME_NOT_AHEAD" | "TOO_DEEP" | "TOO_FEW" | "TOO_LARGE" | "TOO_LONG" | "TOO_MANY" | "TOO_MUCH" | "TOO_SHORT" | "TOO_SMALL" | "UNKNOWN_FIELD" | "UNKNOWN_TASK" | "WRONG_KIND" | "WRONG_TYPE";
             /**
              * @description A sentence for users, in the language of `Accept-Language`.
              * @example This is required.
@@ -2903,6 +3581,53 @@ export interface components {
         };
         /** @enum {string} */
         Framing: "close" | "high_right" | "low_left" | "medium" | "tilted" | "wide";
+        /** @description Each of the step before; null if that was empty. A file may be used by several jobs. */
+        FunnelRates: {
+            /**
+             * @description `queued` of `succeeded`.
+             * @example 0.6
+             */
+            queued: number | null;
+            /**
+             * @description `run` of `queued`.
+             * @example 0.99
+             */
+            run: number | null;
+            /**
+             * @description `succeeded` of `started`.
+             * @example 0.97
+             */
+            succeeded: number | null;
+        };
+        FunnelReport: {
+            /**
+             * @description Uploads that failed.
+             * @example 2
+             */
+            failed: number;
+            /**
+             * @description Jobs that were queued.
+             * @example 70
+             */
+            queued: number;
+            /** @description From step to step. */
+            rates: components["schemas"]["FunnelRates"];
+            /**
+             * @description Jobs of which a task began.
+             * @example 69
+             */
+            run: number;
+            /**
+             * @description Uploads that were started.
+             * @example 120
+             */
+            started: number;
+            /**
+             * @description Uploads that ended well, however many attempts they took.
+             * @example 117
+             */
+            succeeded: number;
+        };
         /**
          * @description The body of errors of API Gateway, which stands before the functions: no or a bad token
          *     (401), a body over 10 MB (413), too many requests of all accounts together (429), a function
@@ -3743,6 +4468,44 @@ export interface components {
              */
             requestId: string;
         };
+        MarginReport: {
+            /** @description One for each key, by key. */
+            items: components["schemas"]["MarginRow"][];
+        };
+        MarginRow: {
+            /**
+             * @description Credits that they used.
+             * @example 74
+             */
+            creditsSettled: number;
+            /**
+             * @description Jobs that ended.
+             * @example 37
+             */
+            jobs: number;
+            /**
+             * @description The recipe, template or provider.
+             * @example story
+             */
+            key: string;
+            /**
+             * @description The revenue without the cost.
+             * @example 15.63
+             */
+            marginUsd: number;
+            /**
+             * @description What providers charged for them.
+             * @example 4.1
+             */
+            providerCostUsd: number;
+            /**
+             * @description These credits at the lowest price of one in a pack.
+             * @example 19.73
+             */
+            revenueUsd: number;
+        };
+        /** @enum {string} */
+        Metric: "upgrade" | "share" | "view" | "regenerate";
         /** @enum {string} */
         Mode: "quick" | "story" | "trailer";
         /** @enum {string} */
@@ -4951,6 +5714,24 @@ export interface components {
             /** @description Whether the balance covers the price. */
             sufficient: boolean;
         };
+        /** @description The part of the confirmed jobs, each counted once, with its 95 % Wilson interval. */
+        Rate: {
+            /**
+             * @description Upper end of the interval.
+             * @example 0.46
+             */
+            high: number;
+            /**
+             * @description Lower end of the interval.
+             * @example 0.11
+             */
+            low: number;
+            /**
+             * @description The rate; 0 without confirmed jobs.
+             * @example 0.25
+             */
+            value: number;
+        };
         /** @description Too many requests; repeat after `Retry-After`. */
         RateLimitedError: {
             /**
@@ -4968,6 +5749,35 @@ export interface components {
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+        };
+        Rates: {
+            /** @description Jobs of which something was made again. */
+            regenerate: components["schemas"]["Rate"];
+            /** @description Jobs that were shared. */
+            share: components["schemas"]["Rate"];
+            /** @description Jobs from which an upgrade was clicked. */
+            upgrade: components["schemas"]["Rate"];
+            /** @description Jobs whose shared link was viewed. */
+            view: components["schemas"]["Rate"];
+        };
+        RebuildProjectionsRequest: {
+            /**
+             * @description The `nextCursor` of the response before; without it, the rebuild starts.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            cursor?: string;
+        };
+        RebuildProjectionsResponse: {
+            /**
+             * @description Events that were counted again.
+             * @example 412
+             */
+            counted: number;
+            /**
+             * @description What to send as `cursor` next; null at the end.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
         };
         /** @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled. */
         RebuildResponse: {
@@ -5448,6 +6258,19 @@ export interface components {
              */
             rawText?: string;
         };
+        RotatedSecret: {
+            /**
+             * Format: date-time
+             * @description Until when the secret before signs too, beside the new one.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil: string;
+            /**
+             * @description Secret that signs the webhooks of the endpoint. It is shown only here.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+        };
         /** @description How a scene is drawn. Other providers than the built-in studio get it in words. */
         SceneLook: {
             /** @description What falls or shines; or `none`. */
@@ -5466,6 +6289,46 @@ export interface components {
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
             jobId?: string;
+        };
+        SendEventsRequest: {
+            /** @description The events, in the order in which they happened. */
+            events: components["schemas"]["SentEvent"][];
+        };
+        SendEventsResponse: {
+            /**
+             * @description How many were recorded. Left out are events about jobs that are not the account's, and all when the account has sent 5,000 today.
+             * @example 2
+             */
+            accepted: number;
+        };
+        /** @description Which ``props`` an event has depends on its name. */
+        SentEvent: {
+            /**
+             * @description The job that it is about: then it counts for the job's template.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId?: string;
+            /**
+             * @description What the user did.
+             * @example upgrade_clicked
+             */
+            name: components["schemas"]["ClientEventName"];
+            /**
+             * Format: date-time
+             * @description When it happened by the client's clock, in ISO 8601. The server's time counts.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            occurredAt?: string;
+            /**
+             * @description Facts about it: `upgrade_clicked` has `fromMode` and `toMode`, `ASSET_MULTISELECT_USED` has `how`, `QUEUE_ADD_CLICKED` and `JOB_RUN_CLICKED` have `n`, `BULK_OPTIONS_APPLIED` has `options` (a text, a list or an object). `ASSET_UPLOAD_PROGRESS` may have `assetId`, `percent`, `loadedBytes` and `totalBytes`, `DOWNLOAD_OUTPUT_CLICKED` may have `outputId`.
+             * @example {
+             *       "fromMode": "quick",
+             *       "toMode": "story"
+             *     }
+             */
+            props?: {
+                [key: string]: unknown;
+            };
         };
         /** @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted. */
         ShareRequest: {
@@ -6034,6 +6897,18 @@ export interface components {
              */
             variant: number;
         };
+        TemplateMargin: {
+            /**
+             * @description Credits that its jobs used, with regenerations.
+             * @example 6
+             */
+            creditsSettled: number;
+            /**
+             * @description What providers charged for them.
+             * @example 0.42
+             */
+            providerCostUsd: number;
+        };
         TemplatePage: {
             /** @description Templates, by id. */
             items: components["schemas"]["Template"][];
@@ -6042,6 +6917,84 @@ export interface components {
              * @example null
              */
             nextCursor: string | null;
+        };
+        TemplateReport: {
+            /** @description One for each combination with confirmed jobs, and metric. */
+            comparisons: components["schemas"]["Comparison"][];
+            /** @description Every template of the filters, by id. */
+            items: components["schemas"]["TemplateRow"][];
+        };
+        /** @description Counts of the period; a job that ended in it may have been confirmed before. */
+        TemplateRow: {
+            /**
+             * @description Jobs that were canceled.
+             * @example 1
+             */
+            canceled: number;
+            /**
+             * @description Jobs that were confirmed.
+             * @example 40
+             */
+            confirmed: number;
+            /**
+             * @description Jobs that succeeded, at least in part.
+             * @example 37
+             */
+            done: number;
+            /**
+             * @description Jobs that failed.
+             * @example 2
+             */
+            failed: number;
+            /**
+             * @description Genre; empty for a retired template.
+             * @example comedy
+             */
+            genre: string;
+            /** @description What its jobs earned and cost. */
+            margin: components["schemas"]["TemplateMargin"];
+            /**
+             * @description Mean time from confirmation to the end of done jobs; null without any.
+             * @example 31.5
+             */
+            meanLatencySec: number | null;
+            /**
+             * @description Kind of film; empty for a retired template.
+             * @example story
+             */
+            mode: string;
+            /** @description The same, of the confirmed jobs. */
+            rates: components["schemas"]["Rates"];
+            /**
+             * @description Regenerations that were requested.
+             * @example 4
+             */
+            regenerations: number;
+            /**
+             * @description Links that were made.
+             * @example 9
+             */
+            shares: number;
+            /**
+             * @description Stage of the relationship; empty for a retired template.
+             * @example together
+             */
+            stage: string;
+            /**
+             * @description Id of the template.
+             * @example story-together-comedy-1
+             */
+            templateId: string;
+            /**
+             * @description Clicks on an upgrade.
+             * @example 6
+             */
+            upgrades: number;
+            /**
+             * @description Views of links: one for each link, visitor and day.
+             * @example 120
+             */
+            views: number;
         };
         TemplateScene: {
             /** @description The words on the scene. */
@@ -6082,6 +7035,29 @@ export interface components {
              * @example This job has too many versions. Please delete some of them, or run the job again.
              */
             error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @description The account has `limit` of them, and may have no more. */
+        TooManyError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "TOO_MANY";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You cannot create more of these. Please delete one first.
+             */
+            error: string;
+            /**
+             * @description The most that an account may have.
+             * @example 20
+             */
+            limit: number;
             /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
@@ -6502,6 +7478,8 @@ export interface components {
             /** @description The newest entries of the ledger, newest first. */
             transactions: components["schemas"]["Transaction"][];
         };
+        /** @enum {string} */
+        WebhookEventType: "*" | "ASSET_GENERATED" | "ASSET_MULTISELECT_USED" | "ASSET_UPLOAD_FAILED" | "ASSET_UPLOAD_PROGRESS" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "BULK_OPTIONS_APPLIED" | "DOWNLOAD_OUTPUT_CLICKED" | "JOB_CANCELED" | "JOB_FAILED" | "JOB_FAILED_REASON" | "JOB_PARTIAL" | "JOB_QUEUED" | "JOB_RETRIED" | "JOB_RUNNING" | "JOB_RUN_CLICKED" | "JOB_SUCCEEDED" | "PLAN_LIMIT_EXCEEDED" | "PLAN_LIMIT_WARNING" | "QUEUE_ADD_CLICKED" | "credit_insufficient" | "credit_purchase_test" | "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "upgrade_clicked";
     };
     responses: {
         /** @description The request is not valid */
@@ -7106,6 +8084,135 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Only events of the account with this id. */
+                account?: string;
+                /** @description Only events of the job with this id. */
+                job?: string;
+                /** @description Only events with this name. */
+                name?: components["schemas"]["EventName"];
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMargin: {
+        parameters: {
+            query?: {
+                /** @description What a row is about; a template is one variant. */
+                groupBy?: "recipe" | "template" | "provider";
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarginReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportMargin: {
+        parameters: {
+            query?: {
+                /** @description What a row is about; a template is one variant. */
+                groupBy?: "recipe" | "template" | "provider";
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listAllPurchases: {
         parameters: {
             query?: {
@@ -7224,6 +8331,44 @@ export interface operations {
                     "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
+        };
+    };
+    rebuildProjections: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RebuildProjectionsRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RebuildProjectionsResponse"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listAlbums: {
@@ -7562,6 +8707,133 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getFunnel: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunnelReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getTemplateAnalytics: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description Only templates of this mode. */
+                mode?: string;
+                /** @description Only templates of this stage. */
+                stage?: string;
+                /** @description Only templates of this genre. */
+                genre?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportTemplateAnalytics: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description Only templates of this mode. */
+                mode?: string;
+                /** @description Only templates of this stage. */
+                stage?: string;
+                /** @description Only templates of this genre. */
+                genre?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -8014,6 +9286,61 @@ export interface operations {
                 };
             };
             429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sendEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendEventsRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendEventsResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -9969,6 +11296,368 @@ export interface operations {
                 };
             };
             413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookEndpoints: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedEndpoint"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["TooManyError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body */
+            204: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries in this state. */
+                status?: components["schemas"]["DeliveryStatus"];
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replayWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+                /** @description Id of the delivery. */
+                deliveryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryReference"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointDisabledError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryReference"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["EndpointDisabledError"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];

@@ -40,7 +40,7 @@ class Caller:
             raise Forbidden("admins only")
 
 
-def current_app(request: Request) -> App:
+async def current_app(request: Request) -> App:
     """The App of the process, or the one that a test set on the FastAPI app."""
     app: App | None = getattr(request.app.state, "darkroom", None)
     return app or app_from_env()
@@ -52,7 +52,7 @@ async def current_caller(request: Request) -> Caller:
     Raises:
         Unauthorized: no usable claims. Gone: the account is erased.
     """
-    app, claims = current_app(request), _claims(request)
+    app, claims = await current_app(request), _claims(request)
     account_id = trusted_account(app, claims)
     check_not_erased(app, account_id)
     return Caller(

@@ -8,6 +8,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "A payment was reversed, so your account owes credits. Please top up your credits first.",
         "취소된 결제로 부족해진 크레딧을 먼저 채워 주세요.",
     ),
+    "TOO_MANY": (
+        "You cannot create more of these. Please delete one first.",
+        "더 만들 수 없습니다. 먼저 하나를 삭제해 주세요.",
+    ),
+    "ENDPOINT_DISABLED": (
+        "This webhook endpoint is disabled. Please activate it first.",
+        "비활성화된 웹훅 주소입니다. 먼저 활성화해 주세요.",
+    ),
     "TOO_MANY_CHILDREN": (
         "This job has too many versions. Please delete some of them, or run the job again.",
         "이 작업에서 만든 버전이 너무 많습니다. 일부를 삭제하거나 새로 실행해 주세요.",

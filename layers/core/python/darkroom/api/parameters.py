@@ -59,6 +59,22 @@ ExportIdInPath = Annotated[
         examples=["exp_01JGTQ4M9R8W3Z5K7N2P6X0F00"],
     ),
 ]
+EndpointIdInPath = Annotated[
+    str,
+    Path(
+        alias="endpointId",
+        description="Id of the webhook endpoint.",
+        examples=["whe_01JGTQ4M9R8W3Z5K7N2P6X0F00"],
+    ),
+]
+DeliveryIdInPath = Annotated[
+    str,
+    Path(
+        alias="deliveryId",
+        description="Id of the delivery.",
+        examples=["dlv_01JGTQ4M9R8W3Z5K7N2P6X0G00"],
+    ),
+]
 PurchaseIdInPath = Annotated[
     str,
     Path(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from darkroom import db
 from darkroom.albums import store as albums_store
+from darkroom.analytics import store as analytics_store
 from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.lists import store as asset_lists
 from darkroom.credits import store as credits_store
+from darkroom.endpoints import items as endpoints_items
 from darkroom.erasures import store as erasures_store
 from darkroom.events import store as events_store
 from darkroom.exports import store as exports_store
@@ -52,7 +54,9 @@ def bind_tables(settings: Settings) -> None:
         "purchases": (payments_store.PurchaseItem,),
         "events": (events_store.EventItem,),
         "erasures": (erasures_store.ErasureItem,),
+        "analytics": analytics_store.ITEM_CLASSES,
         "webhooks": (webhooks_store.ReceivedItem,),
+        "endpoints": endpoints_items.ITEM_CLASSES,
         "idempotency": (idempotency_store.IdempotencyItem,),
     }
     for name, item_classes in classes.items():

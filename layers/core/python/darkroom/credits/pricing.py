@@ -55,6 +55,11 @@ def packs() -> tuple[Pack, ...]:
     )
 
 
+def credit_usd() -> Decimal:
+    """The lowest price of a credit in US dollars, at which revenue is estimated."""
+    return min(pack.prices["USD"] / pack.credits for pack in packs())
+
+
 def pack_names() -> list[str]:
     return [pack.name for pack in packs()]
 

@@ -20,13 +20,19 @@ def find_raw(item_class: type[BaseItem], key: str) -> RawItem | None:
 
 
 def query_raw(
-    item_class: type[BaseItem], key: str, *, index_name: str | None = None
+    item_class: type[BaseItem],
+    key: str,
+    *,
+    index_name: str | None = None,
+    where: Any = None,
 ) -> Iterator[RawItem]:
-    """All items of one partition key; read consistently, except from an index."""
+    """All items of one partition key, or those whose sort key matches the condition ``where``;
+    read consistently, except from an index."""
     connection, start = item_class._get_connection(), None
     while True:
         page = connection.query(
             key,
+            range_key_condition=where,
             consistent_read=index_name is None,
             exclusive_start_key=start,
             index_name=index_name,

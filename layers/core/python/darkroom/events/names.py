@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Entity = Literal["job", "asset", "account", "purchase", "queue"]
 Prop = Literal["text", "word", "mode", "count", "number", "flag", "options"]
-"""``text``, a ``word`` (a short text), a ``mode`` (a recipe's name), a ``count`` from 0, a ``number``,
-a ``flag``, or ``options``: a text, a list of texts, or an object of plain values."""
+"""``text``, a ``word`` (short text), a ``mode`` (name of a recipe), a ``count`` from 0, a
+``number``, a ``flag``, or ``options``: a text, a list of texts, or an object of plain values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class EventKind:
 def _kind(entity: Entity, name: str, props: str = "", **options: bool) -> EventKind:
     """``props`` as in ``"mode:mode clipNo:count?"``; the question mark: an event may lack it."""
     pairs = [prop.rstrip("?").split(":") for prop in props.split()]
-    types: Mapping[str, Prop] = dict(pairs)  # type: ignore[misc]
+    types: dict[str, Any] = dict(pairs)
     optional = frozenset(prop.split(":")[0] for prop in props.split() if prop.endswith("?"))
     return EventKind(name=name, entity=entity, props=types, optional=optional, **options)
 
@@ -50,8 +50,13 @@ KINDS: Final[Mapping[str, EventKind]] = {
     for kind in (
         # Jobs
         _kind("job", "job_confirmed", f"{_TEMPLATE} stage:word genre:word rewriteEnabled:flag"),
-        _kind("job", "job_done", f"{_TEMPLATE} latencySec:number status:word"),
-        _kind("job", "regen_requested", "target:word clipNo:count"),
+        _kind(
+            "job",
+            "job_done",
+            f"{_TEMPLATE} latencySec:number status:word parentJobId:word? creditsUsed:count? "
+            "creditsByProvider:options?",
+        ),
+        _kind("job", "regen_requested", f"target:word clipNo:count parentJobId:word {_TEMPLATE}"),
         _kind("job", "share_created", _TEMPLATE),
         _kind("job", "share_viewed", _TEMPLATE),
         _kind("job", "JOB_QUEUED"),
@@ -62,6 +67,13 @@ KINDS: Final[Mapping[str, EventKind]] = {
         _kind("job", "JOB_CANCELED"),
         _kind("job", "JOB_RETRIED", "parentJobId:word"),
         _kind("job", "JOB_FAILED_REASON", "errorCode:word"),
+        # What an attempt at a cloud provider cost us, in billionths of a dollar.
+        _kind(
+            "job",
+            "PROVIDER_COST",
+            f"{_TEMPLATE} provider:word model:word taskKey:word outcome:word costNanos:count",
+            is_public=False,
+        ),
         # Files
         _kind("asset", "ASSET_UPLOAD_STARTED", _UPLOAD),
         _kind("asset", "ASSET_UPLOAD_SUCCEEDED", f"{_UPLOAD} latencySec:number"),

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
@@ -28,8 +29,8 @@ from darkroom.db.raw import delete_raw, page_raw
 from darkroom.db.writes import Write, put, update
 from darkroom.events.names import KINDS
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
-from darkroom.kernel.errors import AlreadyHappened
-from darkroom.kernel.ids import is_key_text
+from darkroom.kernel.errors import AlreadyHappened, Unreadable
+from darkroom.kernel.ids import derived_id, is_key_text
 from darkroom.kernel.limits import ERASURE_BATCH, EVENT_CHECK_SECONDS, EVENT_SHARDS
 from darkroom.kernel.shapes import checked
 
@@ -45,8 +46,13 @@ class Event:
     job_id: str | None = None
     props: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def unique_id(self) -> str:
+        """Its id outside of the log. ``event_id`` is unique among the events of its entity only."""
+        return derived_id("evt", self.entity_id, self.event_id)
 
-_SHOWN = ["name", "entityType", "entityId", "eventId", "accountId", "jobId", "props", "createdAt"]
+
+_SHOWN = ["name", "entityType", "accountId", "jobId", "props", "createdAt"]
 _GONE = AlreadyHappened("the event has expired or was erased")
 
 
@@ -83,10 +89,11 @@ class EventItem(SalvagedItem, DueItem):
     expires_at = NumberAttribute(attr_name="expiresAt")
     """Unix seconds; the table's TTL."""
     order = UnicodeAttribute(null=True)
-    """``<event id>#<entity id>``: unique, in the order of time. Events of the version before lack
-    it, and are in no index."""
+    """``order_of``: unique, in the order of time. Events of the version before lack it, and are in
+    no index."""
     name_shard = UnicodeAttribute(null=True, attr_name="nameShard")
-    counted = BooleanAttribute(null=True)
+    counted_in = NumberAttribute(null=True, attr_name="countedIn")
+    """The epoch of the analytics that count it."""
     by_account = _log_index("byAccount", "accountId")
     by_name = _log_index("byName", "nameShard")
     due = due_index()
@@ -104,8 +111,8 @@ def record_write(event: Event, *, retention_days: int) -> Write:
         props=json.dumps(event.props, ensure_ascii=False, separators=(",", ":")),
         created_at=to_iso(event.created_at),
         expires_at=to_epoch_seconds(event.created_at + timedelta(days=retention_days)),
-        order=f"{event.event_id}#{event.entity_id}",
-        name_shard=f"{event.name}#{shard_of(event)}",
+        order=order_of(event),
+        name_shard=name_key(event.name, shard_of(event)),
         **_due_fields(event),
     )
     return put(
@@ -113,6 +120,15 @@ def record_write(event: Event, *, retention_days: int) -> Write:
         condition=EventItem.event_id.does_not_exist(),
         refused=AlreadyHappened("already recorded"),
     )
+
+
+def order_of(event: Event) -> str:
+    """Its place in lists: by time, and no two events have the same."""
+    return f"{to_iso(event.created_at)}#{event.entity_id}#{event.event_id}"
+
+
+def name_key(name: str, shard: int) -> str:
+    return f"{name}#{shard}"
 
 
 def shard_of(event: Event) -> int:
@@ -126,6 +142,23 @@ def _due_fields(event: Event) -> dict[str, Any]:
         return {}
     check_at = event.created_at + timedelta(seconds=EVENT_CHECK_SECONDS)
     return due_fields(check_at, shard=f"s{shard_of(event)}")
+
+
+def counted_write(event: Event, *, epoch: int, is_projected: bool) -> Write:
+    """The analytics of this epoch count the event: part of the transaction that adds it to them.
+
+    Refused with AlreadyHappened if they, or those of a later epoch, count it already.
+    """
+    actions = [EventItem.counted_in.set(epoch)]
+    if is_projected:
+        actions += [EventItem.next_check_at.remove(), EventItem.due_shard.remove()]
+    is_new: Any = EventItem.counted_in.does_not_exist() | (EventItem.counted_in < epoch)
+    return update(
+        EventItem(event.entity_id, event.event_id),
+        actions,
+        condition=EventItem.entity_id.exists() & is_new,
+        refused=AlreadyHappened("counted already, expired or erased"),
+    )
 
 
 def projected_write(event: Event) -> Write:
@@ -167,6 +200,81 @@ def erase_events(entity_id: str) -> None:
 def list_events(entity_id: str) -> list[Event]:
     """An entity's events in the order of their ids, which start with their time."""
     return read_all(EventItem.query(entity_id, consistent_read=True), to_event)
+
+
+def page_entity(
+    entity_id: str, *, limit: int, first: str, last: str, before: str | None
+) -> tuple[list[Event], str | None]:
+    """A page of an entity's events with an id from ``first`` to ``last``, latest first, and the id
+    before which the next page starts."""
+    items = list(
+        EventItem.query(
+            entity_id,
+            EventItem.event_id.between(first, before or last),
+            scan_index_forward=False,
+            limit=limit + 2,
+            page_size=limit + 2,
+            consistent_read=True,
+        )
+    )
+    found = [item for item in items if item.event_id != before]
+    page = found[:limit]
+    return read_all(page, to_event), (page[-1].event_id if len(found) > limit else None)
+
+
+def page_account(
+    account_id: str, *, limit: int, first: str, last: str, before: str | None
+) -> tuple[list[Event], str | None]:
+    """The same of an account's events, by ``order_of``."""
+    return _page_index(
+        EventItem.by_account, [account_id], limit=limit, first=first, last=last, before=before
+    )
+
+
+def page_name(
+    name: str, *, limit: int, first: str, last: str, before: str | None
+) -> tuple[list[Event], str | None]:
+    """The same of events with this name: one query for each shard, whatever the period."""
+    keys = [name_key(name, shard) for shard in range(EVENT_SHARDS)]
+    return _page_index(EventItem.by_name, keys, limit=limit, first=first, last=last, before=before)
+
+
+def _page_index(
+    index: Any, keys: Sequence[str], *, limit: int, first: str, last: str, before: str | None
+) -> tuple[list[Event], str | None]:
+    items = [
+        item
+        for key in keys
+        for item in index.query(
+            key,
+            EventItem.order.between(first, before or last),
+            scan_index_forward=False,
+            limit=limit + 2,
+            page_size=limit + 2,
+        )
+        if item.order != before
+    ]
+    items.sort(key=lambda item: item.order, reverse=True)
+    page = items[:limit]
+    return read_all(page, to_event), (page[-1].order if len(items) > limit else None)
+
+
+def scan_page(
+    start: list[str] | None, *, limit: int
+) -> tuple[list[tuple[Event, int | None]], list[str] | None]:
+    """A page of the whole log in no order, each event with the epoch that counts it, and where the
+    next page starts: for operators' tools only."""
+    key = None if start is None else {"entityId": {"S": start[0]}, "eventId": {"S": start[1]}}
+    found = EventItem.scan(
+        limit=limit, page_size=limit, last_evaluated_key=key, consistent_read=True
+    )
+    page = []
+    for item in found:
+        with suppress(Unreadable):
+            page.append((read_item(item, to_event), item.counted_in))
+    last = found.last_evaluated_key
+    following = None if last is None else [last["entityId"]["S"], last["eventId"]["S"]]
+    return page, following
 
 
 def find_event(entity_id: str, event_id: str) -> Event | None:

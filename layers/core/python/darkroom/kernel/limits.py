@@ -112,6 +112,19 @@ SHARE_SECRET_BYTES = 16
 EVENT_SHARDS = 8
 """So many keys share the events of one name, and the due ones."""
 EVENT_CHECK_SECONDS = 300
+EVENTS_PER_REQUEST_LIMIT = 50
+CLIENT_EVENTS_PER_DAY_LIMIT = 5000
+"""Of one account. They are free for it, and each costs us about ten write units."""
+EVENT_TEXT_LIMIT_CHARS = 200
+EVENT_OPTIONS_LIMIT = 50
+VIEWS_PER_ADDRESS_LIMIT = 16
+"""Views of one link that one address can cause in a day, whatever browsers it claims to have."""
+
+# Analytics
+COUNTER_SHARDS = 4
+ANALYTICS_DAYS_LIMIT = 400
+ANALYTICS_DEFAULT_DAYS = 30
+REBUILD_PAGE_LIMIT = 500
 
 # Live updates
 CHANGES_PER_MILLISECOND = 1000
@@ -124,6 +137,46 @@ STREAM_KNOWN_LIMIT = 100
 STREAM_ID_LIMIT_CHARS = 2000
 KEYS_SECONDS = 3600
 KEYS_AGAIN_SECONDS = 60
+
+# Webhook endpoints
+ENDPOINTS_LIMIT = 20
+ENDPOINT_URL_LIMIT_CHARS = 2000
+ENDPOINT_NAME_LIMIT_CHARS = 200
+SECRET_OVERLAP_SECONDS = 24 * 3600
+"""How long the secret before the last rotation also signs."""
+DELIVERY_RETRY_SECONDS = (
+    5,
+    5 * 60,
+    30 * 60,
+    2 * 3600,
+    5 * 3600,
+    10 * 3600,
+    14 * 3600,
+    20 * 3600,
+    24 * 3600,
+)
+"""How long after a failed attempt the next begins: the schedule of Standard Webhooks."""
+DELIVERY_LIMIT_SECONDS = 10
+DELIVERY_RESPONSE_LIMIT_BYTES = 1024
+DELIVERY_TTL_DAYS = 30
+ANNOUNCED_LIMIT_SECONDS = 7 * 24 * 3600
+"""Older events are not announced any more; less than deliveries live, so that none comes twice."""
+DELIVERY_AHEAD_SECONDS = 60
+"""Attempts that are due within this time have a message at once; the sweeper sends the others."""
+DELIVERY_CHECK_SECONDS = 120
+DELIVERY_CHECK_AGAIN_SECONDS = 600
+FLIGHTS_LIMIT = 2
+"""Deliveries to one endpoint at the same time."""
+FLIGHT_SECONDS = 30
+"""A worker that has not reported by then has died."""
+SLOW_SECONDS = 2
+SLOW_REST_FACTOR = 9
+"""A slow response keeps its place for nine times as long as it took: a tenth of the time at most
+goes to waiting for a slow endpoint."""
+HUNG_REST_BASE_SECONDS = 60
+HUNG_REST_LIMIT_SECONDS = 3600
+POSTPONED_MIN_SECONDS = 1
+POSTPONED_LIMIT_SECONDS = 300
 
 # Archives
 ARCHIVE_INLINE_LIMIT_BYTES = 25 * 1000 * 1000

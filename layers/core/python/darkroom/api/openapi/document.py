@@ -22,7 +22,7 @@ from darkroom.views.job_changes import JobEvent
 
 Operation = dict[str, Any]
 TEST_HOOK_FIELDS = frozenset({"testFaults"})
-ADMIN_PREFIX = "/api/admin/"
+ADMIN_PREFIXES = ("/api/admin/", "/api/analytics/")
 _SUCCESS = "Successful Response"
 
 
@@ -125,7 +125,7 @@ def _implied_failures(
     yield from (500, 503)
     if path not in mounts.PUBLIC_PATHS:
         yield from ("UNAUTHORIZED", "ACCOUNT_ERASED")
-    if path.startswith(ADMIN_PREFIX):
+    if path.startswith(ADMIN_PREFIXES):
         yield "FORBIDDEN"
     names = {parameter.get("name") for parameter in operation["parameters"]}
     if "cursor" in names:

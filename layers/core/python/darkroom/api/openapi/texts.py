@@ -49,6 +49,7 @@ TAGS: list[dict[str, str]] = [
     },
     {"name": "Albums", "description": "Collections of outputs, in an order of the user's choice."},
     {"name": "Shares", "description": "Public links to the outputs of a job."},
+    {"name": "Events", "description": "What users do in the frontend, for analytics."},
     {
         "name": "Credits",
         "description": "The wallet, its transactions, purchases, and what things cost.",
@@ -60,6 +61,10 @@ TAGS: list[dict[str, str]] = [
     {
         "name": "Catalog",
         "description": "What can be made: recipes, templates, limits. Public.",
+    },
+    {
+        "name": "Webhook endpoints",
+        "description": "Where the account's events are sent, and the log of what was sent.",
     },
     {
         "name": "Webhooks",

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from darkroom.api.app import IS_HEAD
 from darkroom.api.auth import CurrentApp
 from darkroom.api.messages import preferred_language
+from darkroom.api.routers.shares import visitor_of
 from darkroom.api.share_page import SharePage, policy, render, render_missing
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import NotFound
@@ -33,11 +34,12 @@ Number = Annotated[int, Path(ge=1)]
 
 @router.get("/s/{token}")
 async def show_share(token: str, request: Request, app: CurrentApp) -> HTMLResponse:
-    """The page. Each GET counts as a view; HEAD and requests for files do not."""
+    """The page. A GET counts as a view, once for each link, visitor and day; HEAD and requests for
+    files do not."""
     language = preferred_language(request.headers.get("accept-language"))
     is_head = bool(request.scope.get(IS_HEAD))
     try:
-        family = find_shared(app, token) if is_head else view_share(app, token)
+        family = find_shared(app, token) if is_head else view_share(app, token, visitor_of(request))
     except NotFound:
         return _page(app, render_missing(language), language, status=404)
     page = SharePage(

@@ -19,7 +19,7 @@ from darkroom.bootstrap.composition import App
 from darkroom.jobs.share_store import to_token
 from darkroom.kernel.clock import to_iso
 from darkroom.usecases.shares.share_job import share_job, share_secret, unshare_job
-from darkroom.usecases.shares.view_share import find_shared, view_share
+from darkroom.usecases.shares.view_share import Visitor, find_shared, view_share
 from darkroom.views.shares import SharedJob, shared_job
 
 router = APIRouter(tags=["Shares"])
@@ -87,11 +87,21 @@ async def unshare(job_id: JobIdInPath, app: CurrentApp, caller: CurrentCaller) -
     openapi_extra=declare(404, sends=dict.fromkeys(("Cache-Control", "Referrer-Policy"), (200,))),
 )
 async def read_share(token: ShareTokenInPath, request: Request, app: CurrentApp) -> Response:
-    """The shared outputs, for every client with the link. Each GET counts as a view."""
+    """The shared outputs, for every client with the link. A GET counts as a
+    view, once for each link, visitor and day."""
     is_head = bool(request.scope.get(IS_HEAD))
-    family = find_shared(app, token) if is_head else view_share(app, token)
+    family = find_shared(app, token) if is_head else view_share(app, token, visitor_of(request))
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return json_response(shared_job(app, family), headers=headers)
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who opens a link: the address is the one that the gateway saw, not what a header claims."""
+    http = request.scope.get("aws.event", {}).get("requestContext", {}).get("http", {})
+    return Visitor(
+        address=str(http.get("sourceIp", "")),
+        user_agent=request.headers.get("user-agent", ""),
+    )
 
 
 def _link_base(app: App, request: Request) -> str:

@@ -173,8 +173,9 @@ class DeadLetter(ResponseBody):
         str,
         Words("DeadLetterOutcome", lambda: get_args(Ended)),
         described(
-            "What it was about and what was ended: a task, an archive or an upload (`asset`); "
-            "nothing if the message was `unreadable` or the item that it names is `damaged`."
+            "What it was about and what was ended: a task, an archive, an attempt to send a "
+            "webhook (`delivery`) or an upload (`asset`); nothing if the message was `unreadable` "
+            "or the item that it names is `damaged`."
         ),
     ]
     body: Annotated[

@@ -144,6 +144,10 @@ class PlanLimitBody(ErrorBody):
     upgrade_to: UpgradeTo
 
 
+class TooManyBody(ErrorBody):
+    limit: int = Field(description="The most that an account may have.", examples=[20])
+
+
 class FileTooLargeBody(InvalidFieldsBody):
     limit: int = Field(
         description="The largest size that is allowed, in bytes.",
@@ -170,6 +174,7 @@ BODY_OF: dict[str, type[ErrorBody]] = {
     "NO_FACE": FacesBody,
     "PLAN_LIMIT": PlanLimitBody,
     "REFERENCE_PHOTO_MISSING": MissingRolesBody,
+    "TOO_MANY": TooManyBody,
     "UNSUPPORTED_TYPE": InvalidFieldsBody,
     "UPLOAD_INCOMPLETE": MissingPartsBody,
     "VALIDATION_FAILED": InvalidFieldsBody,

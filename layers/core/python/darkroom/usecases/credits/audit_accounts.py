@@ -16,6 +16,7 @@ from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db.items import SalvagedItem
 from darkroom.db.raw import find_raw, query_raw, scan_raw
 from darkroom.db.writes import RawItem
+from darkroom.endpoints.items import ENDPOINT, EndpointItem
 from darkroom.erasures import store as erasures_store
 from darkroom.exports.store import EXPORT, ExportItem
 from darkroom.jobs.items import JOB_KEY, JobItem
@@ -158,6 +159,9 @@ def _other_items(account_id: str) -> Iterator[tuple[type[SalvagedItem], RawItem]
         yield _class_of_asset(raw["assetId"]["S"]), raw
     for raw in query_raw(AlbumItem, account_id):
         yield class_of_key(raw["sk"]["S"]), raw
+    is_endpoint = EndpointItem.sort_key.startswith(ENDPOINT)
+    for raw in query_raw(EndpointItem, account_id, where=is_endpoint):
+        yield EndpointItem, raw
 
 
 def _class_of_asset(sort_key: str) -> type[SalvagedItem]:

@@ -38,6 +38,7 @@ from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db.damage import DAMAGE
 from darkroom.db.items import BaseItem, SalvagedItem
 from darkroom.db.writes import RawItem
+from darkroom.endpoints.items import EndpointItem, endpoint_from_item
 from darkroom.exports.store import ExportItem, to_export
 from darkroom.jobs.items import (
     INHERITED_PREFIX,
@@ -65,6 +66,7 @@ OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
     AlbumItem: album_from_item,
     AlbumTombstoneItem: album_of_tombstone,
     EntryItem: entry_from_item,
+    EndpointItem: endpoint_from_item,
 }
 """Classes of an account's items that no other law is about → the product's readers."""
 

@@ -20,6 +20,7 @@ from darkroom.events.store import Event, record_write
 from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus, check_job
+from darkroom.kernel.clock import to_iso
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, KeyReused, NotFound, PaymentRequired
 from darkroom.kernel.limits import PLAN_CHECK_SECONDS
@@ -123,7 +124,7 @@ def record_shortfall(app: App, account_id: str, error: PaymentRequired) -> None:
     """Write ``credit_insufficient`` directly: a refusal changes no item that it derives from."""
     now = app.clock.now()
     event = Event(
-        event_id=app.ids.new("evt"),
+        event_id=f"{to_iso(now)}#credit_insufficient#{app.ids.token()}",
         name="credit_insufficient",
         entity_type="account",
         entity_id=account_id,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from darkroom.bootstrap.composition import App
-from darkroom.db import commit
-from darkroom.events import store as events_store
 from darkroom.events.store import Event
-from darkroom.kernel.errors import AlreadyHappened
+from darkroom.usecases.projections.announce_event import announce_event
+from darkroom.usecases.projections.count_event import count_event
 
-Projection = Callable[[App, Event], None]
-PROJECTIONS: tuple[Projection, ...] = ()
+Projection = Callable[[App, Event], object]
+PROJECTIONS: tuple[Projection, ...] = (announce_event,)
+"""All but the counters of analytics, which come last: their transaction also ends the checks of an
+event whose other projections have all run."""
 
 
 def project_event(app: App, event: Event) -> None:
@@ -30,9 +31,6 @@ def project_event(app: App, event: Event) -> None:
             project(app, event)
         except Exception as error:  # noqa: BLE001 - one projection must not stop the others
             failed = failed or error
+    count_event(app, event, is_projected=failed is None)
     if failed is not None:
         raise failed
-    try:
-        commit([events_store.projected_write(event)])
-    except AlreadyHappened:
-        return

@@ -7,17 +7,22 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+from darkroom.analytics.model import split_credits
 from darkroom.bootstrap.composition import App
 from darkroom.db import Write, commit
 from darkroom.events.store import Event, record_write
+from darkroom.generation.routing.store import WAITING, list_costs
+from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Job
-from darkroom.jobs.states import JobStatus
+from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
+from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.templates.store import account_subject, assign_write, device_subject
 from darkroom.usecases.projections.index_job import index_again
 
@@ -25,10 +30,14 @@ from darkroom.usecases.projections.index_job import index_again
 def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
     """Write what ``job`` implies and ``before`` did not; returns how many events were new."""
     known = {event.event_id for event in job_events(before)} if before else set()
+    events = [event for event in job_events(job) if event.event_id not in known]
+    if job.queued_at is not None and job.is_final and not (before and before.is_final):
+        # Its tasks have ended too, so this comes out the same whenever it is derived.
+        events = list(job_events(job, by_provider=_credits_by_provider(job)))
+        events = [event for event in events if event.event_id not in known]
+        events += _cost_events(app, job)
     writes = [
-        record_write(event, retention_days=app.settings.event_retention_days)
-        for event in job_events(job)
-        if event.event_id not in known
+        record_write(event, retention_days=app.settings.event_retention_days) for event in events
     ]
     if before is None or before.status is JobStatus.DRAFT:
         writes += _assignments(job)
@@ -37,18 +46,60 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
     return facts
 
 
-def job_events(job: Job) -> Iterator[Event]:
-    """Every event that the job's state implies, oldest first."""
+def _credits_by_provider(job: Job) -> dict[str, int]:
+    """The credits that the job used, divided among the providers of what it made."""
+    family = jobs_store.find_family(job.job_id)
+    if family is None or job.receipt is None:
+        return {}
+    made = Counter(task.provider for task in family.tasks if task.status is TaskStatus.SUCCEEDED)
+    del made[""]
+    return split_credits(job.receipt.used, made)
+
+
+def _cost_events(app: App, job: Job) -> Iterator[Event]:
+    """What each attempt of an ended job cost us.
+
+    A run that was canceled may still report its cost; after a while, what is known is final.
+    """
+    assert job.finished_at is not None
+    settled_at = job.finished_at + timedelta(seconds=PROJECTION_CHECK_SECONDS)
+    is_settled = app.clock.now() >= settled_at
+    for cost in list_costs(job.job_id):
+        is_in_dollars = cost.cost_nanos is not None and cost.currency == "USD"
+        if not is_in_dollars or (cost.outcome == WAITING and not is_settled):
+            continue
+        props = {
+            **_template(job),
+            "provider": cost.provider,
+            "model": cost.model,
+            "taskKey": cost.task_key,
+            "outcome": cost.outcome,
+            "costNanos": int(cost.cost_nanos),
+        }
+        yield _event(job, "PROVIDER_COST", job.finished_at, props, mark=f"#{cost.call}")
+
+
+def _template(job: Job) -> dict[str, Any]:
+    return {"mode": job.recipe, "templateId": job.template_id}
+
+
+def job_events(job: Job, *, by_provider: Mapping[str, int] | None = None) -> Iterator[Event]:
+    """Every event that the job's state implies, oldest first; ``by_provider`` are the credits that
+    it used."""
     if job.queued_at is not None:
         confirmed = {
-            "mode": job.recipe,
+            **_template(job),
             "stage": job.inputs.get("stage"),
             "genre": job.inputs.get("genre"),
             "rewriteEnabled": bool(job.inputs.get("rewriteEnabled")),
-            "templateId": job.template_id,
         }
         if job.regen_target is not None:
-            regen = {"target": job.regen_target, "clipNo": job.regen_clip_no}
+            regen = {
+                "target": job.regen_target,
+                "clipNo": job.regen_clip_no,
+                "parentJobId": job.parent_job_id,
+                **_template(job),
+            }
             yield _event(job, "regen_requested", job.queued_at, regen)
         elif job.parent_job_id is not None:
             yield _event(job, "JOB_RETRIED", job.queued_at, {"parentJobId": job.parent_job_id})
@@ -58,26 +109,30 @@ def job_events(job: Job) -> Iterator[Event]:
     if job.started_at is not None:
         yield _event(job, "JOB_RUNNING", job.started_at, {})
     if job.finished_at is not None:
-        yield from _endings(job, job.finished_at)
+        yield from _endings(job, job.finished_at, by_provider or {})
 
 
-def _endings(job: Job, finished_at: datetime) -> Iterator[Event]:
+def _endings(job: Job, finished_at: datetime, by_provider: Mapping[str, int]) -> Iterator[Event]:
     yield _event(job, f"JOB_{job.status.upper()}", finished_at, {})
     started = job.queued_at or finished_at
     done = {
-        "mode": job.recipe,
-        "templateId": job.template_id,
+        **_template(job),
         "latencySec": round((finished_at - started).total_seconds(), 3),
         "status": job.status.value,
     }
+    if job.parent_job_id is not None:
+        done["parentJobId"] = job.parent_job_id
+    if job.queued_at is not None and job.receipt is not None:
+        done["creditsUsed"] = job.receipt.used
+        done["creditsByProvider"] = dict(by_provider)
     yield _event(job, "job_done", finished_at, done)
     if job.receipt is not None and job.receipt.reason is not None:
         yield _event(job, "JOB_FAILED_REASON", finished_at, {"errorCode": job.receipt.reason})
 
 
-def _event(job: Job, name: str, at: datetime, props: dict[str, Any]) -> Event:
+def _event(job: Job, name: str, at: datetime, props: dict[str, Any], *, mark: str = "") -> Event:
     return Event(
-        event_id=f"{to_iso(at)}#{name}",
+        event_id=f"{to_iso(at)}#{name}{mark}",
         name=name,
         entity_type="job",
         entity_id=job.job_id,

@@ -44,10 +44,12 @@ def settle_share(app: App, side_key: str, sort_key: str) -> None:
         return
 
 
-def share_event(job: Job, name: str, *, at: datetime, mark: str) -> Event:
-    """``mark`` keeps events of one millisecond apart."""
+def share_event(
+    job: Job, name: str, *, at: datetime, mark: str, key_at: datetime | None = None
+) -> Event:
+    """``mark`` keeps events of one time apart; that time is ``key_at`` if it is not ``at``."""
     return Event(
-        event_id=f"{to_iso(at)}#{name}#{mark}",
+        event_id=f"{to_iso(key_at or at)}#{name}#{mark}",
         name=name,
         entity_type="job",
         entity_id=job.job_id,

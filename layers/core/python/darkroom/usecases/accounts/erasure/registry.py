@@ -17,6 +17,7 @@ from darkroom.albums.items import AlbumItem
 from darkroom.assets.store import AssetItem
 from darkroom.bootstrap.composition import App
 from darkroom.credits.store import LedgerItem, WalletItem
+from darkroom.endpoints.items import EndpointItem
 from darkroom.events import store as events_store
 from darkroom.events.store import EventItem
 from darkroom.kernel.limits import ERASURE_BATCH
@@ -90,6 +91,8 @@ def _returning(_app: App, account_id: str) -> str:
 
 
 LINES: tuple[Line, ...] = (
+    # First, so that nothing is announced any more.
+    Line(table="endpoints", erase=partition(EndpointItem), export=(records(EndpointItem),)),
     Line(
         table="events",
         erase=_erase_events,
@@ -133,6 +136,11 @@ LINES: tuple[Line, ...] = (
         why_not_erased="erased with the jobs: the records name the pseudonym, and show what "
         "providers cost",
         why_not_exported="what providers charged the operator",
+    ),
+    Line(
+        table="analytics",
+        why_not_erased="counts of all accounts together; accounts are in it only as digests",
+        why_not_exported="what all accounts together did",
     ),
     Line(
         table="idempotency",
