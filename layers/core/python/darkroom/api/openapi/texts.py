@@ -59,6 +59,10 @@ TAGS: list[dict[str, str]] = [
         "description": "The wallet, its transactions, purchases, and what things cost.",
     },
     {
+        "name": "Account",
+        "description": "Take everything along, and leave.",
+    },
+    {
         "name": "Catalog",
         "description": "What can be made: recipes, templates, limits. Public.",
     },
@@ -102,6 +106,7 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "albumId": ("The album.", "alb_01KE6P4YM0DW25PDBDE1K4KS00"),
     "assetId": ("The file.", "ast_01KE6P4YM0DW25PDBDE1K4KS00"),
     "cursor": ("The `nextCursor` of the page before; without it, the first page.", None),
+    "exportId": ("The export.", "exp_01KE6P4YM0DW25PDBDE1K4KS00"),
     "jobId": ("The job.", _JOB),
     "limit": ("The most items in a page.", None),
     "outputId": ("The output.", "out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1"),
