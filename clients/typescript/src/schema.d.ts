@@ -4843,7 +4843,7 @@ export interface components {
             used: number;
         };
         /** @enum {string} */
-        LimitName: "jobsPerMonth" | "shortForms" | "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "freeJobsPerDay" | "draftsOpen" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "channels" | "liveHours" | "teams" | "teamMembers";
+        LimitName: "jobsPerMonth" | "shortForms" | "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "freeJobsPerDay" | "draftsOpen" | "queuedJobs" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "channels" | "liveHours" | "teams" | "teamMembers";
         /** @enum {string} */
         Locale: "en" | "ko";
         MarginReport: {

@@ -52,15 +52,11 @@ TAGS: list[dict[str, str]] = [
     {"name": "Events", "description": "What users do in the frontend, for analytics."},
     {
         "name": "Account",
-        "description": "The caller's own account: profile, plan, subscription and usage.",
+        "description": "The caller's own account: profile, plan and usage; to take along, and to leave.",
     },
     {
         "name": "Credits",
         "description": "The wallet, its transactions, purchases, and what things cost.",
-    },
-    {
-        "name": "Account",
-        "description": "Take everything along, and leave.",
     },
     {
         "name": "Catalog",
