@@ -17,6 +17,7 @@ NODE_READY := node_modules/.synced
 PORT ?= 8787
 NAME ?= main
 STAGE ?= dev
+RUNTIME := python3.13
 # USER is the login name in most shells: only the one given to make names a user.
 NAMED_USER = $(if $(findstring command line,$(origin USER)),$(USER))
 # Tests of the local cloud mostly wait, so one process runs them and the others have the cores.
@@ -136,6 +137,7 @@ requirements: $(READY) ## Export the layers' requirements from the lock
 build: $(READY) ## Build for AWS (needs the runtime's Python on the PATH)
 	find layers functions -name __pycache__ -prune -exec rm -rf {} +
 	$(BIN)/sam build
+	$(RUNTIME) layers/finish_build.py .aws-sam/build
 
 deploy: build ## Build and deploy to your AWS account: make deploy STAGE=dev
 	$(BIN)/sam deploy --config-env $(STAGE)

@@ -63,7 +63,7 @@ class Step:
 
 def _encoder(crf: int) -> list[str]:
     return [
-        *("-c:v", "libx264", "-preset", "superfast", "-crf", str(crf), "-profile:v", "high"),
+        *("-c:v", "libx264", "-preset", "veryfast", "-crf", str(crf), "-profile:v", "high"),
         *("-g", "48", "-threads", "1", "-x264-params", "threads=1:lookahead-threads=1"),
         *("-pix_fmt", "yuv420p", "-r", "24", "-movflags", "+faststart"),
     ]
@@ -73,7 +73,7 @@ def _clip_command(made: Mapping[str, Path], *, finer: int = 1) -> list[str]:
     """zoompan moves by whole pixels of what it is given; an enlarged picture moves ``finer``."""
     zoom = "zoompan=z='1+0.143*on/71':x='(iw-iw/zoom)/2':y='(ih-ih/zoom)/2':d=72:s=720x1280:fps=24"
     moves = f"scale={720 * finer}:{1280 * finer},{zoom},noise=c0s=3:c0f=t"
-    return ["-i", str(made["kf_1"]), "-vf", moves, "-frames:v", "72", *_encoder(22)]
+    return ["-i", str(made["kf_1"]), "-vf", moves, "-frames:v", "72", *_encoder(20)]
 
 
 def _smooth_clip_command(made: Mapping[str, Path]) -> list[str]:
@@ -92,7 +92,7 @@ def _film_command(made: Mapping[str, Path]) -> list[str]:
     return [
         *("-filter_complex_threads", "1"),
         *(*clips, *sound, "-filter_complex", graph, "-map", "[v]", "-map", "3:a", "-ac", "2"),
-        *("-c:a", "aac", "-b:a", "128k", "-shortest", *_encoder(23)),
+        *("-c:a", "aac", "-b:a", "128k", "-shortest", *_encoder(22)),
     ]
 
 

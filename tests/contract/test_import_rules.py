@@ -18,10 +18,14 @@ FEATURES = {
     "analytics",
     "assets",
     "credits",
+    "erasures",
+    "endpoints",
     "events",
+    "exports",
     "generation",
     "idempotency",
     "jobs",
+    "limits",
     "payments",
     "plans",
     "recipes",
@@ -29,6 +33,7 @@ FEATURES = {
     "studio",
     "templates",
     "uploads",
+    "usage",
     "webhooks",
 }
 LOWER = {"kernel", "media", "db"} | FEATURES | {"adapters", "bootstrap"}
@@ -62,6 +67,7 @@ APART = {
 PURE = (
     "analytics/model.py", "analytics/statistics.py",
     "credits/model.py", "credits/pricing.py", "jobs/engine.py", "jobs/model.py", "plans/model.py",
+    "endpoints/model.py",
     "signup/model.py",
     "generation/routing/cache.py", "generation/routing/health.py", "generation/routing/prices.py",
     "generation/routing/routes.py",

@@ -53,6 +53,12 @@ CODE_SUFFIXES = {
     ".lock",
     ".pyc",
 }
+
+
+def is_code(path: Path) -> bool:
+    return path.suffix in CODE_SUFFIXES or path.name == "Makefile"
+
+
 SHIPPED_FOLDERS = ("layers", "functions", "catalog", "local", "docs", "events", "tests")
 
 
@@ -146,7 +152,7 @@ def test_every_asset_that_is_not_code_is_listed() -> None:
         path.relative_to(ROOT)
         for folder in SHIPPED_FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in CODE_SUFFIXES
+        if path.is_file() and "__pycache__" not in path.parts and not is_code(path)
     ]
 
     assert assets

@@ -17,11 +17,18 @@ from darkroom.kernel.limits import (
     UPLOAD_LIMIT_BYTES,
 )
 from darkroom.uploads.inspection.media_reader import MEMORY_LIMIT_BYTES
+from layers.finish_build import SERVICES
 from local.settings import ROOT
 from local.template import expand, folder_of, parse
 
 PATH = ROOT / "template.yaml"
-MONEY_TABLES = {"WalletsTable", "LedgerTable", "PurchasesTable", "JobsTable"}
+MONEY_TABLES = {
+    "WalletsTable",
+    "LedgerTable",
+    "PurchasesTable",
+    "SubscriptionsTable",
+    "JobsTable",
+}
 HEAVY_FUNCTIONS = {"IngestMediaFunction", "StudioFunction", "GenerateFunction"}
 PUBLIC_READS = {
     "/api/health",
@@ -139,21 +146,30 @@ def test_roles_have_only_the_listed_managed_policies(resources: dict[str, Any]) 
                 assert arn in MANAGED_BY_AWS, name
 
 
-def test_no_role_may_change_or_delete_a_ledger_entry(resources: dict[str, Any]) -> None:
+def test_no_role_may_change_a_ledger_entry_and_only_erasures_may_move_one(
+    resources: dict[str, Any],
+) -> None:
     policies = [
-        *of_type(resources, "AWS::IAM::ManagedPolicy").values(),
+        *of_type(resources, "AWS::IAM::ManagedPolicy").items(),
         *(
-            policy
-            for role in of_type(resources, "AWS::IAM::Role").values()
+            (name, policy)
+            for name, role in of_type(resources, "AWS::IAM::Role").items()
             for policy in role.get("Policies", [])
         ),
     ]
 
-    for policy in policies:
-        for statement in statements_of(policy):
-            if "LedgerTable" in json.dumps(statement["Resource"]):
-                forbidden = {"dynamodb:UpdateItem", "dynamodb:DeleteItem"}
-                assert not forbidden.intersection(as_list(statement["Action"]))
+    granted = {
+        (name, action)
+        for name, policy in policies
+        for statement in statements_of(policy)
+        if "LedgerTable" in json.dumps(statement["Resource"])
+        for action in as_list(statement["Action"])
+    }
+
+    changing = {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+    assert {(name, action) for name, action in granted if action in changing} == {
+        ("EraseFunctionRole", "dynamodb:BatchWriteItem")
+    }
 
 
 # --- Functions --------------------------------------------------------------------------------
@@ -352,7 +368,7 @@ def test_the_visibility_timeout_is_longer_than_the_workers_timeout(
 ) -> None:
     mappings = queue_mappings(resources)
 
-    assert len(mappings) == 11
+    assert len(mappings) == 13
     for queue, function, _ in mappings:
         visibility = resources[queue]["Properties"]["VisibilityTimeout"]
         timeout = resources[function]["Properties"]["Timeout"]
@@ -418,9 +434,11 @@ def test_streams_continue_after_a_batch_that_always_fails(resources: dict[str, A
         if mapping["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn"
     ]
 
-    assert len(streams) == 4
+    assert len(streams) == 6
     for mapping in streams:
-        assert mapping["FunctionName"] == {"Ref": "RelayFunction"}
+        is_of_erasures = mapping["EventSourceArn"]["Fn::GetAtt"][0] == "ErasuresTable"
+        function = "EraseFunction" if is_of_erasures else "RelayFunction"
+        assert mapping["FunctionName"] == {"Ref": function}
         assert mapping["StartingPosition"] == "TRIM_HORIZON"
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["BisectBatchOnFunctionError"] is True
@@ -484,3 +502,13 @@ def test_cloudformation_can_read_the_template() -> None:
     tokens = yaml.scan(PATH.read_text())
 
     assert not any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in tokens)
+
+
+def test_the_layer_keeps_the_descriptions_of_all_aws_services_that_are_called() -> None:
+    called = {"dynamodb"}
+    for module in (ROOT / "layers/core/python/darkroom").rglob("*.py"):
+        opened = re.findall(r'(?:_own|_client|of_provider)\(\s*"([a-z0-9-]+)"', module.read_text())
+        called.update(opened)
+
+    assert {"s3", "sqs", "polly"} <= called
+    assert called <= set(SERVICES)

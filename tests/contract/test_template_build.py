@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from layers.finish_build import SERVICES
 from local.settings import ROOT
 from local.template import parse
 from tests.support.tables import read_template
@@ -20,9 +21,21 @@ SOURCES = ("functions", "layers", "catalog", "template.yaml")
 # Packages of the runtime would hide missing packages of the layers, so only these are allowed.
 IMPORT_HANDLER = """
 import sys
+from importlib.machinery import SourceFileLoader
 sys.path[:0] = sys.argv[1:]
+def compile_source(loader, data, path, **options):
+    raise AssertionError(f"{path} is not compiled")
+SourceFileLoader.source_to_code = compile_source
 import handler
 assert callable(handler.handler)
+"""
+CREATE_CLIENTS = """
+import sys
+sys.path[:0] = sys.argv[1:2]
+import boto3
+for service in sys.argv[2:]:
+    client = boto3.client(service, "eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
+    assert client.meta.endpoint_url.startswith("https://"), service
 """
 
 
@@ -69,7 +82,9 @@ def built(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    return folder / ".aws-sam" / "build"
+    build = folder / ".aws-sam" / "build"
+    subprocess.run([interpreter, str(folder / "layers/finish_build.py"), str(build)], check=True)
+    return build
 
 
 def size_bytes(folder: Path) -> int:
@@ -98,7 +113,7 @@ def function_names() -> list[str]:
 
 
 @pytest.mark.parametrize("function", function_names())
-def test_a_function_starts_from_its_build_output_alone(
+def test_a_function_starts_from_its_build_output_alone_and_compiles_nothing(
     function: str, built: Path, interpreter: str
 ) -> None:
     paths = [str(built / function)]
@@ -115,6 +130,16 @@ def test_a_function_starts_from_its_build_output_alone(
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_the_layer_has_all_services_and_no_others(built: Path, interpreter: str) -> None:
+    libraries = built / "DepsLayer" / "python"
+    kept = {path.name for path in (libraries / "botocore/data").iterdir() if path.is_dir()}
+
+    assert kept == set(SERVICES)
+    subprocess.run(
+        [interpreter, "-I", "-S", "-c", CREATE_CLIENTS, str(libraries), *SERVICES], check=True
+    )
 
 
 @pytest.mark.parametrize("function", function_names())

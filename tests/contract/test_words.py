@@ -171,6 +171,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "/index/lane",
     ),
     # Values of the HTTP API keep their names.
+    f"{_CODE}/api/routers/plans.py": ('"cancelled"',),
+    f"{_CODE}/api/schemas/plans.py": ('"cancelled"',),
+    f"{_CODE}/plans/store.py": ('"cancelled"',),
+    f"{_CODE}/usecases/plans/reconcile_subscription.py": ('"cancelled"',),
+    f"{_CODE}/views/accounts.py": ("`cancelled`",),
+    "tests/product/test_subscriptions.py": ('"cancelled"',),
+    "tests/product/test_subscriptions_stripe.py": ('"cancelled"',),
     "layers/core/python/darkroom/api/schemas/webhooks.py": ("``heard``",),
     # The same names in tests: words of vendors, stored attributes, outcomes and catalog fields.
     "tests/contract/test_providers.py": (

@@ -49,17 +49,17 @@ def on_plan(world: World, user: str, plan: str) -> None:
 def test_every_plan_has_a_limit_of_concurrent_tasks() -> None:
     allowed = {plan: limits_of(plan).concurrent_tasks for plan in plan_names()}
 
-    assert allowed == {"free": 2, "basic": 5, "standard": 10, "professional": 20}
+    assert allowed == {"free": 3, "basic": 5, "standard": 10, "professional": 20}
     assert limits_of("no longer sold") == limits_of("free")
 
 
-def test_a_free_account_has_two_tasks_in_flight(world: World) -> None:
+def test_a_free_account_has_three_tasks_in_flight(world: World) -> None:
     buy(world, 20)
     a_batch(world, "alice", images=20)
 
     settle_stream(world)
 
-    assert len(waiting_messages(world)) == 2
+    assert len(waiting_messages(world)) == 3
 
 
 @pytest.mark.parametrize(("plan", "tasks"), [("basic", 5), ("standard", 10)])
@@ -81,7 +81,7 @@ def test_a_finished_task_frees_its_place_for_the_next(world: World) -> None:
     world.pump_tasks()
     settle_stream(world)
 
-    assert [key for key, _ in waiting_messages(world)] == ["img_03", "img_04"]
+    assert [key for key, _ in waiting_messages(world)] == ["img_04", "img_05", "img_06"]
 
 
 def test_a_long_batch_completes(world: World) -> None:
@@ -106,22 +106,24 @@ def test_a_single_job_does_not_wait_for_another_accounts_batch(world: World) -> 
         settle_stream(world)
 
     # Of the twenty pictures queued earlier, only those in flight came before it.
-    assert made_before <= limits_of("free").concurrent_tasks
-    assert [request.key for request in world.studio.requests[:3]].count("kf_1") == 1
+    in_flight = limits_of("free").concurrent_tasks
+    assert made_before <= in_flight
+    first = [request.key for request in world.studio.requests[: in_flight + 1]]
+    assert first.count("kf_1") == 1
 
 
 def test_the_higher_priority_goes_first_within_the_account(world: World) -> None:
     buy(world, 20)
-    a_batch(world, "alice", images=4, key="a")
+    a_batch(world, "alice", images=6, key="a")
     settle_stream(world)
-    a_batch(world, "alice", images=2, key="b", priority=9)
+    a_batch(world, "alice", images=3, key="b", priority=9)
     settle_stream(world)
 
     world.pump_tasks()
     settle_stream(world)
 
     urgent = {message[0] for message in waiting_messages(world)}
-    assert urgent == {"img_01", "img_02"}
+    assert urgent == {"img_01", "img_02", "img_03"}
 
 
 def test_of_the_same_priority_the_earlier_job_goes_first(world: World) -> None:

@@ -28,25 +28,31 @@ from darkroom.assets.store import TombstoneItem as AssetTombstoneItem
 from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db import commit_one
 from darkroom.db.items import BaseItem
-from darkroom.events.store import EventItem, list_events
+from darkroom.endpoints.items import DeliveryItem, EndpointItem, EndpointsLockItem
+from darkroom.events.store import Event, EventItem, list_events
 from darkroom.generation.routing import store as providers_store
 from darkroom.generation.routing.health import Health
 from darkroom.idempotency.store import IdempotencyItem
 from darkroom.jobs import items as jobs_items
+from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Unreadable
 from darkroom.payments.ports import PaymentUnreadable
 from darkroom.payments.store import PurchaseItem
+from darkroom.payments.subscription_store import SubscriptionItem
 from darkroom.plans.storage_store import StorageItem
 from darkroom.plans.store import AccountItem
 from darkroom.signup.store import BonusItem, SignUpsItem
 from darkroom.templates.store import AssignmentItem
 from darkroom.uploads.owner_store import OwnerItem
 from darkroom.uploads.session_store import SessionItem
+from darkroom.usage.store import MonthItem, UsageRecordItem
 from darkroom.usecases.accounts.admit_sign_up import admit_sign_up
 from darkroom.usecases.accounts.claim_bonus import claim_bonus
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.credits.read_books import OTHER_CLASSES
+from darkroom.usecases.endpoints.deliver_event import fail_undelivered
 from darkroom.usecases.operations.keep_dead_letter import keep_dead_letter
+from darkroom.usecases.projections.announce_event import announce_event
 from darkroom.usecases.projections.index_asset import index_asset
 from darkroom.usecases.projections.project_event import project_event
 from darkroom.webhooks import store as webhooks_store
@@ -134,6 +140,7 @@ PORTRAIT = {
     "totalImages": 1,
 }
 DEAD = get("/api/admin/dead-letters")
+ENDPOINTS = get("/api/webhook-endpoints")
 CSV = get("/api/jobs.csv")
 
 
@@ -153,6 +160,30 @@ def count_again(scene: Scene) -> None:
     """Count what was counted before, of an account that has a mark."""
     for event in list_events(scene.ids["job"]):
         project_event(scene.world.app, event)
+
+
+def announce(scene: Scene) -> object:
+    now = scene.world.clock.now()
+    event = Event(
+        event_id=f"{to_iso(now)}#JOB_FAILED", name="JOB_FAILED", entity_type="job",
+        entity_id=scene.ids["job"], account_id=USER, job_id=scene.ids["job"], created_at=now,
+    )  # fmt: skip
+    return announce_event(scene.world.app, event)
+
+
+def deliver(scene: Scene) -> object:
+    """Its time has not come, so nothing is sent."""
+    names = {"endpoint_id": "endpoint", "delivery_id": "delivery"}
+    ids = {name: scene.ids[own] for name, own in names.items()}
+    return fail_undelivered(scene.world.app, account_id=USER, attempt=7, **ids)
+
+
+def create_and_delete(scene: Scene) -> None:
+    body = {"url": "https://example.com/x", "events": ["JOB_FAILED"]}
+    made = scene.request(("POST", "/api/webhook-endpoints", body))
+    assert made.status == 201, made.body
+    gone = scene.request(("DELETE", f"/api/webhook-endpoints/{made.body['endpointId']}", None))
+    assert gone.status == 204
 
 
 def sign_up(scene: Scene) -> None:
@@ -251,7 +282,41 @@ CASES: dict[type[BaseItem], Case] = {
         shows="purchase_2",
         key="resolve",
     ),
-    AccountItem: Case("accounts", of_others=[get("/api/credits"), UPLOAD, JOBS]),
+    AccountItem: Case(
+        "accounts",
+        of_it=[
+            get("/api/me"),
+            ("PATCH", "/api/me", {"welcome": "done"}),
+            ("POST", "/api/plans/subscribe", {"plan": "standard"}),
+            ("POST", "/api/plans/cancel", None),
+        ],
+        of_others=[get("/api/credits"), UPLOAD, JOBS],
+        compared=frozenset({"plan", "subscriptionId"}),
+        key="subscribe-2",
+    ),
+    SubscriptionItem: Case(
+        "subscriptions",
+        of_it=[
+            ("POST", "/api/plans/cancel", None),
+            ("POST", "/api/plans/subscribe", {"plan": "basic"}),
+        ],
+        of_others=[get("/api/me"), JOBS],
+        compared=frozenset({"version"}),
+        key="subscribe-3",
+    ),
+    MonthItem: Case(
+        "usage",
+        "month#",
+        of_it=[get("/api/usage/summary")],
+        of_others=[get("/api/usage/records"), get("/api/me")],
+        shows="job",
+    ),
+    UsageRecordItem: Case(
+        "usage",
+        "record#",
+        of_it=[get("/api/usage/records"), get("/api/usage/records.csv")],
+        of_others=[get("/api/usage/summary"), get("/api/me")],
+    ),
     StorageItem: Case(
         "usage",
         "storage",
@@ -309,6 +374,51 @@ CASES: dict[type[BaseItem], Case] = {
         "#account#",
         of_others=[get("/api/admin/margin")],
         calls=[count_again],
+    ),
+    EndpointItem: Case(
+        "endpoints",
+        "endpoint#<endpoint>",
+        of_it=[
+            ("PATCH", "/api/webhook-endpoints/<endpoint>", {"status": "disabled"}),
+            ("POST", "/api/webhook-endpoints/<endpoint>/rotate", {}),
+            ("POST", "/api/webhook-endpoints/<endpoint>/test", {}),
+            get("/api/webhook-endpoints/<endpoint>/deliveries"),
+            ("POST", "/api/webhook-endpoints/<endpoint>/deliveries/<delivery>/replay", {}),
+            ("DELETE", "/api/webhook-endpoints/<endpoint>", None),
+        ],
+        of_others=[
+            ENDPOINTS,
+            ("PATCH", "/api/webhook-endpoints/<endpoint_2>", {"description": "Mine"}),
+        ],
+        shows="endpoint_2",
+        calls=[announce, deliver],
+        compared=frozenset({"lastSequence", "version", "flights", "status"}),
+    ),
+    DeliveryItem: Case(
+        "endpoints",
+        "<delivery>",
+        of_it=[
+            get("/api/webhook-endpoints/<endpoint>/deliveries"),
+            ("POST", "/api/webhook-endpoints/<endpoint>/deliveries/<delivery>/replay", {}),
+        ],
+        of_others=[
+            get("/api/webhook-endpoints/<endpoint_2>/deliveries"),
+            ("POST", "/api/webhook-endpoints/<endpoint>/test", {}),
+        ],
+        shows="delivery_2",
+        calls=[deliver],
+        compared=frozenset({"version"}),
+    ),
+    EndpointsLockItem: Case(
+        "endpoints",
+        f"{USER} lock",
+        of_others=[
+            ENDPOINTS,
+            ("POST", "/api/webhook-endpoints/<endpoint>/test", {}),
+        ],
+        shows="endpoint_2",
+        calls=[create_and_delete],
+        compared=frozenset({"creation"}),
     ),
     ReceivedItem: Case("webhooks", calls=[find_received]),
     providers_store.ProviderItem: Case("providers", calls=[find_health, find_cached]),
@@ -456,12 +566,19 @@ def scene() -> Iterator[Scene]:
         world.call("DELETE", f"/api/assets/{ids['deleted']}", user=USER)
         opened = world.call("POST", "/api/uploads/session", UPLOAD[2], user=USER, key="upload")
         ids["counted"] = opened.body["sessions"][0]["assetId"]
-        world.call("PATCH", f"/api/admin/accounts/{USER}", {"plan": "basic"}, groups="admin")
+        subscribe = {"plan": "basic"}
+        world.call("POST", "/api/plans/subscribe", subscribe, user=USER, key="subscribe")
         kept_by_us(world, ids["job"])
         admit_sign_up(world.app, MAILBOX)
         claim_bonus(world.app, USER, email=MAILBOX)
         letters = world.call("GET", "/api/admin/dead-letters", groups="admin").body["items"]
         ids["dead_letter_2"], ids["dead_letter"] = (letter["id"] for letter in letters)
+        for number in ("", "_2"):
+            body = {"url": f"https://example.com/{number}", "events": ["JOB_FAILED"]}
+            path, key = "/api/webhook-endpoints", f"endpoint{number}"
+            ids[f"endpoint{number}"] = an_id(world, "POST", path, body, "endpointId", key=key)
+            path = f"{path}/{ids[f'endpoint{number}']}/test"
+            ids[f"delivery{number}"] = an_id(world, "POST", path, {}, "deliveryId", key="test")
         name = "\x1f".join((USER, "POST /api/albums", "album-1"))
         ids["response"] = hashlib.sha256(name.encode()).hexdigest()
         world.pump_stream()

@@ -15,7 +15,7 @@ from darkroom.api.auth import Caller
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.clock import to_iso
 from darkroom.payments.ports import PaymentGateway
-from darkroom.plans.model import limits_of, plan_names
+from darkroom.plans.model import LIMIT_NAMES, limits_of, plan_names
 from tests.support.builders import a_job, a_user, ask, buy, claims_of, confirm
 from tests.support.moto_world import moto_world
 from tests.support.world import World
@@ -82,14 +82,21 @@ def test_plans_are_listed_from_the_smallest_with_the_limits_that_are_enforced(wo
     for plan in plans:
         assert set(plan["name"]) == {"en", "ko"}
         limits = limits_of(plan["plan"])
-        assert plan["limits"] == {
-            "storageBytes": limits.storage_bytes,
-            "imageFileBytes": limits.file_bytes["image"],
-            "videoFileBytes": limits.file_bytes["video"],
-            "audioFileBytes": limits.file_bytes["audio"],
-            "concurrentUploads": limits.concurrent_uploads,
-            "concurrentTasks": limits.concurrent_tasks,
-        }
+        files = {f"{kind}FileBytes": size for kind, size in limits.file_bytes.items()}
+        assert plan["limits"] == {**limits.by_name, **files}
+        assert set(limits.by_name) == set(LIMIT_NAMES)
+
+
+def test_plans_have_a_price_a_month_in_each_currency_and_free_has_none(world: World) -> None:
+    plans = world.call("GET", "/api/plans", user=None).body["items"]
+
+    prices = {plan["plan"]: plan["prices"] for plan in plans}
+    assert prices["free"] == []
+    assert prices["basic"] == [
+        {"currency": "USD", "amount": "9.99", "interval": "month"},
+        {"currency": "KRW", "amount": "12900", "interval": "month"},
+    ]
+    assert all(len(prices[name]) == 2 for name in ("standard", "professional"))
 
 
 def test_templates_are_filtered_by_mode_stage_and_genre(world: World) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.adapters.fetch import FetchFailed, FileGone, UnsafeAddress
+from darkroom.adapters.fetch import FetchFailed, FileGone
+from darkroom.adapters.public_network import UnsafeAddress
 from darkroom.generation.ports import (
     GenerationRequest,
     ModerationRefused,

@@ -7,12 +7,10 @@ Every further world gets them empty.
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,13 +20,12 @@ from moto.core.custom_responses_mock import reset_responses_mock
 from moto.core.model_instances import reset_model_data
 from moto.core.models import responses_mock
 from moto.dynamodb import dynamodb_backends
-from moto.dynamodb import models as dynamodb_models
-from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.table import Table
+from moto.dynamodb.models.utilities import dynamo_to_dict
 from moto.s3 import s3_backends
 from moto.secretsmanager import secretsmanager_backends
 from moto.sqs import sqs_backends
 
+from tests.support.quick_moto import quick_moto
 from tests.support.world import Resources, World
 
 REGION = "us-east-1"
@@ -36,6 +33,19 @@ LOCK_SECONDS = 10
 _ONE_AT_A_TIME = threading.Lock()
 _CREATED: list[Resources] = []
 """The resources of this process."""
+
+
+class MotoWorld(World):
+    """A world that looks into moto where the emulators of others must be called: most calls of a
+    test would only find that nothing has changed."""
+
+    def scan(self, name: str) -> list[dict[str, Any]]:
+        table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[self.settings.tables[name]]
+        return [dynamo_to_dict(item.attrs) for item in table.all_items()]
+
+    def _pump(self, url: str, handle: Callable[[Mapping[str, Any]], Any]) -> int:
+        queue = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues[url.rpartition("/")[2]]
+        return super()._pump(url, handle) if queue._messages else 0
 
 
 @contextmanager
@@ -52,14 +62,13 @@ def moto_world(**options: Any) -> Iterator[World]:
     if not _ONE_AT_A_TIME.acquire(timeout=LOCK_SECONDS):
         raise RuntimeError("another world is open; a test may have one at a time")
     # Undone inside out: our patches first, then moto puts back the environment it found.
-    with _released(), _moto(), pytest.MonkeyPatch.context() as patch:
-        _copy_only_what_a_transaction_writes(patch)
+    with _released(), _moto(), quick_moto(), pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom")
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
-        world = World(**options, resources=_empty_resources())
+        world = MotoWorld(**options, resources=_empty_resources())
         if not _CREATED:
             _CREATED.append(world.resources)
         yield world
@@ -76,40 +85,6 @@ def _moto() -> Iterator[None]:
         mock.stop(remove_data=False)
         # Every start adds the patterns of all services again.
         reset_responses_mock(responses_mock)
-
-
-def _copy_only_what_a_transaction_writes(patch: pytest.MonkeyPatch) -> None:
-    """Moto copies the tables of a transaction before it, once for each item, to undo a refused one.
-    With more than a few items, that takes most of a test's time. Here only the items that the
-    transaction names are copied."""
-    commit = DynamoDBBackend.transact_write_items
-
-    def transact_write_items(self: Any, transact_items: list[dict[str, Any]]) -> None:
-        before = [_stored(self, operation) for [operation] in map(dict.values, transact_items)]
-        try:
-            commit(self, transact_items)
-        except Exception:
-            for items, key, item in before:
-                if item is None:
-                    items.pop(key, None)
-                else:
-                    items[key] = item
-            raise
-
-    def deepcopy(value: Any) -> Any:
-        return value if isinstance(value, Table) else copy.deepcopy(value)
-
-    patch.setattr(DynamoDBBackend, "transact_write_items", transact_write_items)
-    patch.setattr(dynamodb_models, "copy", SimpleNamespace(deepcopy=deepcopy))
-
-
-def _stored(backend: Any, operation: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """Where the item of an operation is stored, its key there, and a copy of it, if it exists."""
-    table = backend.get_table(operation["TableName"])
-    named = operation.get("Item") or operation["Key"]
-    hash_key, range_key = backend.get_keys_value(table, named)
-    items, key = (table.items[hash_key], range_key) if range_key else (table.items, hash_key)
-    return items, key, copy.deepcopy(items.get(key))
 
 
 def _empty_resources() -> Resources | None:

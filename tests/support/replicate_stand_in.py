@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from darkroom.generation.vendors.standard_webhooks import sign
+from darkroom.kernel.standard_webhooks import sign
 from tests.support.cloud import a_png
 from tests.support.http_stand_in import LoopbackServer
 from tests.support.media_files import a_clip

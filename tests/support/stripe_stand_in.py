@@ -89,6 +89,7 @@ class StripeStandIn:
         self.charges: dict[str, Json] = {}
         self.refunds: dict[str, Json] = {}
         self.disputes: dict[str, Json] = {}
+        self.subscriptions: dict[str, Json] = {}
         self.refund_status = "succeeded"
         """The status of refunds that the API creates."""
         self.events: list[Json] = []
@@ -303,6 +304,68 @@ class StripeStandIn:
         dispute["status"] = status
         self._send_event("charge.dispute.closed", dispute)
 
+    def begin(self, session_id: str, *, ends_at: float, started_at: float | None = None) -> Json:
+        """The customer pays a subscription's checkout, for the time until ``ends_at``."""
+        session = self.sessions[session_id]
+        if session["mode"] != "subscription" or session["status"] != "open":
+            raise ValueError(f"the session is {session['mode']} and {session['status']}")
+        ref, now = self._id("sub"), int(time.time() if started_at is None else started_at)
+        item = _shaped(
+            stripe.SubscriptionItem,
+            id=self._id("si"),
+            created=now,
+            current_period_end=int(ends_at),
+            current_period_start=now,
+            discounts=[],
+            metadata={},
+            plan={},
+            price={},
+            subscription=ref,
+        )
+        subscription = _shaped(
+            stripe.Subscription,
+            id=ref,
+            automatic_tax={"enabled": False},
+            billing_cycle_anchor=now,
+            billing_mode={"type": "classic"},
+            billing_schedules=[],
+            cancel_at_period_end=False,
+            collection_method="charge_automatically",
+            created=now,
+            currency=session["currency"],
+            customer=session["customer"] or self._id("cus"),
+            discounts=[],
+            invoice_settings={},
+            items={"object": "list", "data": [item], "has_more": False, "url": "/v1"},
+            livemode=False,
+            metadata=self._names[session_id],
+            start_date=now,
+            status="active",
+        )
+        self.subscriptions[ref] = subscription
+        session |= {"status": "complete", "payment_status": "paid", "subscription": ref}
+        self._send_event("customer.subscription.created", subscription)
+        self._send_event("checkout.session.completed", session)
+        return subscription
+
+    def renew(self, ref: str, *, ends_at: float) -> None:
+        """The next period is paid."""
+        subscription = self.subscriptions[ref]
+        subscription["items"]["data"][0]["current_period_end"] = int(ends_at)
+        self._send_event("customer.subscription.updated", subscription)
+
+    def change(self, ref: str, **changes: Any) -> None:
+        """Someone changes a subscription at Stripe, or its payment fails."""
+        subscription = self.subscriptions[ref]
+        subscription |= changes
+        self._send_event("customer.subscription.updated", subscription)
+
+    def end_subscription(self, ref: str) -> None:
+        """It was not paid, or its last period is over."""
+        subscription = self.subscriptions[ref]
+        subscription |= {"status": "canceled", "ended_at": int(time.time())}
+        self._send_event("customer.subscription.deleted", subscription)
+
     def tamper(self, payment_id: str, **changes: Any) -> None:
         """Change a payment without sending an event."""
         self.payments[payment_id] |= changes
@@ -382,6 +445,7 @@ class StripeStandIn:
             expires_at=now + SESSION_SECONDS,
             livemode=False,
             metadata=dict(given.get("metadata", {})),
+            customer=given.get("customer"),
             mode=given["mode"],
             payment_method_types=["card"],
             payment_status="unpaid",
@@ -392,7 +456,8 @@ class StripeStandIn:
             url=f"https://checkout.stripe.com/c/pay/{session_id}",
         )
         self.sessions[session_id] = session
-        self._names[session_id] = dict(given.get("payment_intent_data", {}).get("metadata", {}))
+        names = given.get("subscription_data") or given.get("payment_intent_data") or {}
+        self._names[session_id] = dict(names.get("metadata", {}))
         return session
 
     def _attempt(self, session_id: str, status: str, amount: int | None, currency: str) -> Json:
@@ -481,10 +546,13 @@ class StripeStandIn:
         if (method, path) in known:
             return known[(method, path)]
         folder, _, name = path.rpartition("/")
+        if folder == "/v1/subscriptions" and method in ("POST", "DELETE"):
+            return lambda: self._change_subscription(name, params, ends=method == "DELETE")
         found = {
             "/v1/checkout/sessions": ("checkout.session", "session", self.sessions),
             "/v1/payment_intents": ("payment_intent", "intent", self.payments),
             "/v1/charges": ("charge", "id", self.charges),
+            "/v1/subscriptions": ("subscription", "id", self.subscriptions),
         }.get(folder)
         if method != "GET" or found is None:
             raise Refused(404, f"Unrecognized request URL ({method}: {path}).")
@@ -544,8 +612,11 @@ class StripeStandIn:
         _check(params, SESSION_PARAMETERS)
         for name in ("mode", "line_items"):
             _require(params, name)
-        if params["mode"] != "payment":
-            raise Refused(400, "Only payments are made here.", param="mode")
+        is_recurring = params["mode"] == "subscription"
+        if not is_recurring and params["mode"] != "payment":
+            raise Refused(400, "Invalid mode.", param="mode")
+        if not is_recurring and "subscription_data" in params:
+            raise Refused(400, "You can not pass `subscription_data` in `payment` mode.")
         _require(params, "success_url")
         currencies, total = set(), 0
         for place, item in enumerate(params["line_items"]):
@@ -555,6 +626,8 @@ class StripeStandIn:
             price, where = item["price_data"], f"{where}[price_data]"
             for name in ("currency", "unit_amount", "product_data"):
                 _require(price, name, where)
+            if is_recurring != ("recurring" in price):
+                raise Refused(400, "Prices of this mode are (not) recurring.", param=where)
             _require(price["product_data"], "name", f"{where}[product_data]")
             currencies.add(price["currency"])
             total += int(price["unit_amount"]) * int(item["quantity"])
@@ -562,6 +635,21 @@ class StripeStandIn:
             raise Refused(400, "All line items have to be in one currency.", param="line_items")
         _check_total(total, currencies.pop())
         return self._open_session(params)
+
+    def _change_subscription(self, ref: str, params: Json, *, ends: bool) -> Json:
+        """Whether it is renewed, or its end now."""
+        subscription = self.subscriptions.get(ref)
+        if subscription is None or subscription["status"] == "canceled":
+            message = f"No such subscription: '{ref}'"
+            raise Refused(404, message, code="resource_missing", param="id")
+        if ends:
+            _check(params, {"prorate": _boolean, "invoice_now": _boolean})
+            self.end_subscription(ref)
+            return subscription
+        _check(params, {"cancel_at_period_end": _boolean})
+        subscription["cancel_at_period_end"] = params["cancel_at_period_end"] == "true"
+        self._send_event("customer.subscription.updated", subscription)
+        return subscription
 
     def _create_refund(self, params: Json) -> Json:
         """Of the whole rest, when no amount is given; never of more than the rest."""
@@ -738,6 +826,8 @@ SESSION_PARAMETERS: Json = {
     "client_reference_id": _reference,
     "metadata": _metadata,
     "payment_intent_data": {"metadata": _metadata, "description": _text},
+    "subscription_data": {"metadata": _metadata},
+    "customer": _text,
     "line_items": [
         {
             "quantity": _integer,
@@ -745,6 +835,7 @@ SESSION_PARAMETERS: Json = {
                 "currency": _currency,
                 "unit_amount": _integer,
                 "product_data": {"name": _text, "description": _text},
+                "recurring": {"interval": _text},
             },
         }
     ],
@@ -817,6 +908,9 @@ def _handler_of(stand_in: StripeStandIn) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
+            self._do("")
+
+        def do_DELETE(self) -> None:
             self._do("")
 
         def do_POST(self) -> None:

@@ -32,7 +32,9 @@ from darkroom.kernel.settings import Settings
 from darkroom.payments.ports import PaymentGateway
 from darkroom.workers.archive import handle_archive_message
 from darkroom.workers.dead_letters import handle_dead_letter
+from darkroom.workers.deliver import handle_delivery_message
 from darkroom.workers.edge import metrics
+from darkroom.workers.erase import handle_erasures
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
@@ -43,7 +45,7 @@ from tests.support.tables import table_definitions
 
 EXPLORER = Path(__file__).resolve().parents[2] / "functions" / "api" / "explorer"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-STREAMED = ("jobs", "assets", "purchases", "events")
+STREAMED = ("jobs", "assets", "purchases", "events", "endpoints")
 MAX_RECEIVES = 4
 ROUNDS_LIMIT = 400
 DEAD_FUNCTION = "Internal Server Error"
@@ -226,10 +228,12 @@ class World:
         }
         app = build_app(self.settings, clock=self.clock, providers=providers)
         queues = {**app.queues, GENERATE: UndelayedQueue(app.queues[GENERATE])}
+        deliver_queue = UndelayedQueue(app.deliver_queue)
         self.app: App = replace(
             app,
             jitter=NoJitter(),
             queues=queues,
+            deliver_queue=deliver_queue,
             fetcher=self.files,  # type: ignore[arg-type]
         )
         self.use_gateway(self.app.payments)
@@ -281,6 +285,7 @@ class World:
                 "ingest",
                 "ingest_media",
                 "archive",
+                "deliver",
                 "dead",
             )
         }
@@ -296,12 +301,14 @@ class World:
             ingest_queue_url=urls["ingest"],
             ingest_media_queue_url=urls["ingest_media"],
             archive_queue_url=urls["archive"],
+            deliver_queue_url=urls["deliver"],
             payment_gateway="test",
             jwt_issuer="",
             jwt_audience="",
             test_hooks=True,
             event_retention_days=400,
             signing_secret_arn=secret["ARN"],
+            endpoint_key_arn=secret["ARN"],
             stripe_secret_arn="",
             stripe_api_base=None,
             checkout_return_url="https://app.example/credits",
@@ -313,6 +320,8 @@ class World:
             callback_base_url="https://api.example",
             console_url="https://console.example",
             currency="USD",
+            # Tests of limits set it to 1; the others are not about limits.
+            rate_limit_factor=1000,
             region=self._region,
             endpoint_url=self._endpoint_url,
         )
@@ -334,7 +343,8 @@ class World:
             self.client("dynamodb").delete_table(TableName=table)
         queues = (self.settings.ingest_queue_url, self.settings.ingest_media_queue_url)
         workers = self.task_queue_urls
-        for url in (*workers, *queues, self.settings.archive_queue_url, self.dead_url):
+        others = (self.settings.archive_queue_url, self.settings.deliver_queue_url, self.dead_url)
+        for url in (*workers, *queues, *others):
             self.client("sqs").delete_queue(QueueUrl=url)
 
     # The client's side
@@ -453,7 +463,7 @@ class World:
         ]
 
     def _key(self, item: Mapping[str, Any]) -> str:
-        names: tuple[str, ...] = ("accountId", "assetId", "purchaseId", "entityId", "eventId")
+        names: tuple[str, ...] = ("accountId", "assetId", "purchaseId", "entityId", "eventId", "sk")
         if "pk" in item:
             names = ("pk", "sk")
         return "|".join(item[name]["S"] for name in names if name in item)
@@ -474,6 +484,13 @@ class World:
         return self._pump(
             self.settings.archive_queue_url,
             lambda record: handle_archive_message(self.app, record),
+        )
+
+    def pump_deliveries(self) -> int:
+        """Deliver every waiting message about a webhook to its worker once."""
+        return self._pump(
+            self.settings.deliver_queue_url,
+            lambda record: handle_delivery_message(self.app, record),
         )
 
     def pump_dead_letters(self) -> int:
@@ -506,10 +523,15 @@ class World:
     def sweep(self) -> Mapping[str, int]:
         return sweep_everything(self.app)
 
+    def erase(self) -> Mapping[str, int]:
+        """Continue the due erasures, as their function does."""
+        return handle_erasures(self.app)
+
     def drain(self) -> None:
         """Run stream and queues until nothing is left to deliver."""
         for _ in range(ROUNDS_LIMIT):
             moved = self.pump_stream() + self.pump_tasks() + self.pump_archives()
+            moved += self.pump_deliveries()
             if not moved + self.pump_dead_letters():
                 return
         raise AssertionError("stream and queues always have something to deliver")

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from darkroom.generation.vendors import fal_signatures
-from darkroom.generation.vendors.standard_webhooks import TOLERANCE_SECONDS, key_of, sign, verify
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.signing import is_seal, seal
+from darkroom.kernel.standard_webhooks import TOLERANCE_SECONDS, key_of, sign, verify
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of a signing key").decode()

@@ -12,15 +12,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.adapters.fetch import (
-    Fetcher,
-    FetchFailed,
-    FetchLimits,
-    FileGone,
-    UnfitFile,
-    UnsafeAddress,
-    is_public,
-)
+from darkroom.adapters.fetch import Fetcher, FetchFailed, FetchLimits, FileGone, UnfitFile
+from darkroom.adapters.public_network import UnsafeAddress, is_public
 from tests.support.threaded_server import ThreadedServer
 
 HOSTS = frozenset({"replicate.delivery", "*.replicate.delivery"})

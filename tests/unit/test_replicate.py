@@ -420,7 +420,7 @@ def test_a_call_signed_with_another_secret_is_forged(
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"id": 7}', b'{"id": "../x"}'])
 def test_a_signed_call_without_a_run_is_invalid(provider: Replicate, body: bytes) -> None:
-    from darkroom.generation.vendors.standard_webhooks import sign
+    from darkroom.kernel.standard_webhooks import sign
 
     timestamp = int(NOW.timestamp())
     headers = {

@@ -4,6 +4,70 @@
  */
 
 export interface paths {
+    "/api/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Erase the account
+         * @description Erase the account and all that it has, for good. From now on every request of the account is
+         *     410 ``ACCOUNT_ERASED``.
+         *
+         *     Running jobs are canceled, and unused credits are lost. Only the books stay, without a name.
+         */
+        delete: operations["eraseAccount"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export the account
+         * @description Make a zip of everything the account has: records as JSON, and files. There is one a day;
+         *     repeating the request returns the same one.
+         */
+        post: operations["exportAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/export/{exportId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an export
+         * @description The state of an export, with a link to the zip when it is ready.
+         */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/accounts/{accountId}": {
         parameters: {
             query?: never;
@@ -18,7 +82,11 @@ export interface paths {
         get: operations["getAccount"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Erase an account
+         * @description Erase an account and all that it has, as its owner could. Safe to repeat.
+         */
+        delete: operations["eraseAnAccount"];
         options?: never;
         head?: never;
         /**
@@ -68,6 +136,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/accounts/{accountId}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export an account
+         * @description Make a zip of everything an account has, as its owner could.
+         */
+        post: operations["exportAnAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/accounts/{accountId}/export/{exportId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an export of an account
+         * @description The state of an account's export, with a link to the zip when it is ready.
+         */
+        get: operations["getExportOfAccount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/accounts/{accountId}/rebuild-wallet": {
         parameters: {
             query?: never;
@@ -82,6 +190,27 @@ export interface paths {
          * @description Rebuild a damaged or restored wallet from its ledger. Safe to repeat.
          */
         post: operations["rebuildWallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/accounts/{accountId}/recount": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Recount an account's usage and storage
+         * @description Count again what the account stores and used, from its files and jobs, where the auditor
+         *     found a difference (law L9) or a damaged counter. Safe to repeat.
+         */
+        post: operations["recountAccount"];
         delete?: never;
         options?: never;
         head?: never;
@@ -148,6 +277,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/erasures/repeat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repeat erasures
+         * @description Begin the erasures of the list again, after a table or files were restored from a backup.
+         *     Safe to repeat.
+         */
+        post: operations["repeatErasures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description Events of an account, a job or a name, latest first; at least one of these is required.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/margin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the margin
+         * @description Credits that jobs used against what providers charged, in a period of whole days (by default
+         *     the last 30).
+         */
+        get: operations["getMargin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/margin.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the margin as CSV
+         * @description The same report as CSV.
+         */
+        get: operations["exportMargin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/purchases": {
         parameters: {
             query?: never;
@@ -184,6 +395,27 @@ export interface paths {
          *     is required.
          */
         post: operations["resolvePurchase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/rebuild-projections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rebuild the counters
+         * @description Count a page of the log of events again. Send ``nextCursor`` until it is null: then the
+         *     counters are those of the log. Safe to repeat, and to stop anywhere.
+         */
+        post: operations["rebuildProjections"];
         delete?: never;
         options?: never;
         head?: never;
@@ -284,6 +516,67 @@ export interface paths {
          * @description Group, tag, select or move an output within the album.
          */
         patch: operations["updateAlbumOutput"];
+        trace?: never;
+    };
+    "/api/analytics/funnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the funnel
+         * @description From uploads to running jobs, in a period of whole days (by default the last 30).
+         */
+        get: operations["getFunnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analytics/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare templates
+         * @description How templates did in a period of whole days (by default the last 30), and how the variants of
+         *     each combination compare.
+         */
+        get: operations["getTemplateAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analytics/templates.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export templates as CSV
+         * @description The rows of the same report as CSV.
+         */
+        get: operations["exportTemplateAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/assets": {
@@ -433,6 +726,26 @@ export interface paths {
         get: operations["listTransactions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events
+         * @description Record what the user did in the frontend: up to 50 events, all of them or none.
+         */
+        post: operations["sendEvents"];
         delete?: never;
         options?: never;
         head?: never;
@@ -879,6 +1192,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the own account
+         * @description The caller's profile, plan, subscription and limits.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the own account
+         * @description Change the caller's profile. Plan and subscription have routes of their own.
+         */
+        patch: operations["updateMe"];
+        trace?: never;
+    };
     "/api/outputs/{outputId}/select": {
         parameters: {
             query?: never;
@@ -913,6 +1250,50 @@ export interface paths {
         get: operations["listPlans"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel the subscription
+         * @description Cancel the subscription: the plan lasts to the end of the paid period, then it is free.
+         *     Repeating it changes nothing.
+         */
+        post: operations["cancelPlan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/subscribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Subscribe to a plan
+         * @description Subscribe to a plan, or change to another: its limits apply as soon as it is paid.
+         *
+         *     A change to a smaller plan deletes nothing, but refuses what is new until less is used. To the
+         *     plan that the account already has, nothing is charged, and a canceled one continues.
+         */
+        post: operations["subscribePlan"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1035,7 +1416,8 @@ export interface paths {
         };
         /**
          * Get shared outputs
-         * @description The shared outputs, for every client with the link. Each GET counts as a view.
+         * @description The shared outputs, for every client with the link. A GET counts as a
+         *     view, once for each link, visitor and day.
          */
         get: operations["getShare"];
         put?: never;
@@ -1155,6 +1537,199 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/usage/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List usage
+         * @description The jobs that ended in a month, with what each of them used.
+         */
+        get: operations["listUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/records.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export usage as CSV
+         * @description The same list as CSV, up to 1,000 rows; ``Link: <…>; rel="next"`` names the next page.
+         */
+        get: operations["exportUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a month's usage
+         * @description What the account used in a month, and how much of each limit of its plan it uses now.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints
+         * @description The account's endpoints, newest first, without their secrets.
+         */
+        get: operations["listWebhookEndpoints"];
+        put?: never;
+        /**
+         * Create a webhook endpoint
+         * @description Send the account's events to a URL from now on, signed with the secret in the response.
+         *
+         *     An account has at most 20 endpoints.
+         */
+        post: operations["createWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint
+         * @description Delete the endpoint. Attempts that are still due are not made.
+         */
+        delete: operations["deleteWebhookEndpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook endpoint
+         * @description Change the endpoint, disable it, or activate it again. Attempts that are still due use its
+         *     new URL; events of the time in which it is disabled are not sent.
+         */
+        patch: operations["updateWebhookEndpoint"];
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries
+         * @description The endpoint's deliveries of the last 30 days, the latest first.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/deliveries/{deliveryId}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a delivery again
+         * @description Send the same webhook again, with the same `webhook-id`, and repeat it like a new one. One
+         *     that waits for its first attempt is left as it is.
+         */
+        post: operations["replayWebhookDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook endpoint
+         * @description Give the endpoint a new secret. For 24 hours, webhooks have two signatures: with the new
+         *     secret and with the one before it. Any older one stops at once.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhook-endpoints/{endpointId}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test webhook
+         * @description Send an event `WEBHOOK_TEST` to the endpoint, whatever events it takes.
+         */
+        post: operations["testWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/stripe": {
         parameters: {
             query?: never;
@@ -1201,6 +1776,24 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The account was erased, or is being erased; nothing brings it back. */
+        AccountErasedError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "ACCOUNT_ERASED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This account has been deleted.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /** @description An operator or the auditor froze the account's spending while its books are checked, or its wallet is damaged. */
         AccountFrozenError: {
             /**
@@ -1650,6 +2243,27 @@ export interface components {
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+        };
+        /**
+         * @description A comparison that may be read every day: it counts accounts from the first day of the
+         *     template on, whatever the period.
+         */
+        Anytime: {
+            /**
+             * @description Largest difference of these rates.
+             * @example 0.11
+             */
+            high: number;
+            /**
+             * @description The variant that is proven better than every other one; null if none is. With equal variants, one is ever named in at most 5 % of experiments.
+             * @example story-together-comedy-1
+             */
+            leader: string | null;
+            /**
+             * @description Least difference of the rates of `leader` and `runnerUp`.
+             * @example -0.02
+             */
+            low: number;
         };
         /** @description A zip could not be made, or one of the job's files is missing; repeating the request tries again. */
         ArchiveFailedError: {
@@ -2139,6 +2753,19 @@ export interface components {
         CallbackOutcome: "heard" | "known";
         /** @enum {string} */
         CancelOutcome: "canceled" | "requested" | "already_final";
+        CancelPlanResponse: {
+            /**
+             * Format: date-time
+             * @description Until then the plan lasts; then it is `free`.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            endsAt: string;
+            /**
+             * @description The subscription is not renewed.
+             * @constant
+             */
+            status: "cancelled";
+        };
         /** @description What canceling did. */
         CancelResponse: {
             /**
@@ -2270,6 +2897,29 @@ export interface components {
              */
             name?: string;
         };
+        /** @description Omitted fields keep their values; ``description: null`` removes the description. */
+        ChangeEndpointRequest: {
+            /**
+             * @description The new note, on one line; null removes it.
+             * @example Staging
+             */
+            description?: string | null;
+            /**
+             * @description Names of the events to send, or `*` for all, also future ones.
+             * @example [
+             *       "JOB_SUCCEEDED"
+             *     ]
+             */
+            events?: components["schemas"]["WebhookEventType"][];
+            /** @description `disabled` sends nothing; `active` also enables one that responded with 410. */
+            status?: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: uri
+             * @description Where to send webhooks: https, of a public host, without a port or a password.
+             * @example https://example.com/webhooks
+             */
+            url?: string;
+        };
         /** @description Omitted fields keep their values. Outputs are sorted by ``position``, the lowest first. */
         ChangeOutputRequest: {
             /**
@@ -2304,6 +2954,53 @@ export interface components {
              * @example Apology for a failed trailer
              */
             reason: string;
+        };
+        /** @enum {string} */
+        ClientEventName: "upgrade_clicked" | "ASSET_UPLOAD_PROGRESS" | "ASSET_MULTISELECT_USED" | "QUEUE_ADD_CLICKED" | "BULK_OPTIONS_APPLIED" | "JOB_RUN_CLICKED" | "DOWNLOAD_OUTPUT_CLICKED";
+        /**
+         * @description The variants of a combination. The one with the highest rate in the period is not yet better:
+         *     only `anytime.leader` is. `pValue` holds for a single look at a planned number of jobs.
+         */
+        Comparison: {
+            /** @description The same, at any moment and as often as it is read. */
+            anytime: components["schemas"]["Anytime"];
+            /**
+             * @description Genre; empty for a retired template.
+             * @example comedy
+             */
+            genre: string;
+            /**
+             * @description The variant with the highest rate.
+             * @example story-together-comedy-1
+             */
+            leader: string;
+            /**
+             * @description What is compared: the rate of this.
+             * @example share
+             */
+            metric: components["schemas"]["Metric"];
+            /**
+             * @description Kind of film; empty for a retired template.
+             * @example story
+             */
+            mode: string;
+            /**
+             * @description Two-sided p-value of equal rates of both: the pooled z-test.
+             * @example 0.031
+             */
+            pValue: number;
+            /**
+             * @description The variant with the next rate.
+             * @example story-together-comedy-1
+             */
+            runnerUp: string;
+            /** @description Whether the variants may have got equal shares of the accounts; if not, do not trust the comparison. */
+            sampleRatioOk: boolean;
+            /**
+             * @description Stage of the relationship; empty for a retired template.
+             * @example together
+             */
+            stage: string;
         };
         /** @description ``etags`` are compared with the parts in storage. A file sent by one PUT needs none. */
         CompleteRequest: {
@@ -2473,6 +3170,26 @@ export interface components {
              */
             name: string;
         };
+        CreateEndpointRequest: {
+            /**
+             * @description A note about the endpoint, on one line.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description Names of the events to send, or `*` for all, also future ones.
+             * @example [
+             *       "JOB_SUCCEEDED"
+             *     ]
+             */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: uri
+             * @description Where to send webhooks: https, of a public host, without a port or a password.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
         /** @description A recipe with its inputs. */
         CreateJobsRequest: {
             /**
@@ -2496,6 +3213,59 @@ export interface components {
              */
             status: "draft" | "queued";
         } & (components["schemas"]["QuickRequest"] | components["schemas"]["StoryRequest"] | components["schemas"]["TrailerRequest"] | components["schemas"]["PortraitsRequest"] | components["schemas"]["CaptionsRequest"] | components["schemas"]["ImagesRequest"]);
+        CreatedEndpoint: {
+            /**
+             * Format: date-time
+             * @description When the endpoint was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The owner's note about it; absent if there is none.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description `receiver`: it responded with 410. Absent while the endpoint is active.
+             * @example receiver
+             */
+            disabledBy?: components["schemas"]["EndpointDisabler"];
+            /**
+             * @description Id of the webhook endpoint.
+             * @example whe_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            endpointId: string;
+            /** @description The events that are sent to it. */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: date-time
+             * @description Until when the secret before the last rotation signs too.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil?: string;
+            /**
+             * @description Secret that signs the webhooks of the endpoint. It is shown only here.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+            /**
+             * @description `disabled`: nothing is sent to it.
+             * @example active
+             */
+            status: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: date-time
+             * @description When the endpoint was last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            updatedAt: string;
+            /**
+             * Format: uri
+             * @description Where webhooks are sent.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
         /** @description A job that was just created. */
         CreatedJob: {
             /**
@@ -2695,7 +3465,7 @@ export interface components {
              * @example 2026-01-05T09:00:00.000Z#7f0c4e8a-6a0d-4a1f-9b57-0d3c1e9a2b44
              */
             id: string;
-            /** @description What it was about and what was ended: a task, an archive or an upload (`asset`); nothing if the message was `unreadable` or the item that it names is `damaged`. */
+            /** @description What it was about and what was ended: a task, an archive, an attempt to send a webhook (`delivery`) or an upload (`asset`); nothing if the message was `unreadable` or the item that it names is `damaged`. */
             outcome: components["schemas"]["DeadLetterOutcome"];
             /**
              * @description Name of the dead-letter queue that it came from.
@@ -2704,7 +3474,7 @@ export interface components {
             queue: string;
         };
         /** @enum {string} */
-        DeadLetterOutcome: "task" | "archive" | "asset" | "unreadable" | "damaged";
+        DeadLetterOutcome: "task" | "archive" | "export" | "delivery" | "asset" | "unreadable" | "damaged";
         DeadLetterPage: {
             /** @description Dead letters, the latest first. */
             items: components["schemas"]["DeadLetter"][];
@@ -2716,6 +3486,87 @@ export interface components {
         };
         /** @enum {string} */
         DecisionAction: "accept" | "refund";
+        /** @enum {string} */
+        DeliveredEventType: "WEBHOOK_TEST" | "ASSET_GENERATED" | "ASSET_MULTISELECT_USED" | "ASSET_UPLOAD_FAILED" | "ASSET_UPLOAD_PROGRESS" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "BULK_OPTIONS_APPLIED" | "DOWNLOAD_OUTPUT_CLICKED" | "JOB_CANCELED" | "JOB_FAILED" | "JOB_FAILED_REASON" | "JOB_PARTIAL" | "JOB_QUEUED" | "JOB_RETRIED" | "JOB_RUNNING" | "JOB_RUN_CLICKED" | "JOB_SUCCEEDED" | "PLAN_LIMIT_EXCEEDED" | "PLAN_LIMIT_WARNING" | "QUEUE_ADD_CLICKED" | "credit_insufficient" | "credit_purchase_test" | "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "upgrade_clicked";
+        /** @enum {string} */
+        DeliveryFailure: "TIMEOUT" | "UNREACHABLE" | "NO_ADDRESS" | "UNSAFE_ADDRESS" | "ENDPOINT_DISABLED" | "UNDELIVERED";
+        DeliveryPage: {
+            /** @description Deliveries, the latest first. */
+            items: components["schemas"]["DeliveryResponse"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        DeliveryReference: {
+            /**
+             * @description Id of the delivery.
+             * @example dlv_01JGTQ4M9R8W3Z5K7N2P6X0G00
+             */
+            deliveryId: string;
+        };
+        DeliveryResponse: {
+            /**
+             * @description Attempts so far.
+             * @example 2
+             */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description When the event happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description Id of the delivery.
+             * @example dlv_01JGTQ4M9R8W3Z5K7N2P6X0G00
+             */
+            deliveryId: string;
+            /**
+             * @description Id of the event, the same for all endpoints and attempts: the header `webhook-id`.
+             * @example evt_01JGTQ4M9R8W3Z5K7N2P6X0H00
+             */
+            eventId: string;
+            /**
+             * @description Why the last attempt had no response. `TIMEOUT`: none within 10 seconds. `UNREACHABLE`: no connection. `NO_ADDRESS`: the host has no address. `UNSAFE_ADDRESS`: its address is not public. `ENDPOINT_DISABLED`: nothing was sent. `UNDELIVERED`: the attempt broke off on our side.
+             * @example TIMEOUT
+             */
+            failure?: components["schemas"]["DeliveryFailure"];
+            /**
+             * Format: date-time
+             * @description When the next attempt is due; absent if there is none.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            nextAttemptAt?: string;
+            /**
+             * @description The first 1,024 bytes of the last response.
+             * @example upstream is down
+             */
+            responseBody?: string;
+            /**
+             * @description HTTP status of the last response.
+             * @example 503
+             */
+            responseStatus?: number;
+            /**
+             * @description Number of the delivery among those of the endpoint, from 1.
+             * @example 41
+             */
+            sequence: number;
+            /**
+             * @description `pending` before the first attempt, `failed` before another one; `succeeded` and `given_up` are final.
+             * @example failed
+             */
+            status: components["schemas"]["DeliveryStatus"];
+            /**
+             * @description Name of the event.
+             * @example JOB_SUCCEEDED
+             */
+            type: components["schemas"]["DeliveredEventType"];
+        };
+        /** @enum {string} */
+        DeliveryStatus: "pending" | "succeeded" | "failed" | "given_up";
         /** @description Omitted fields keep their values; ``folder: null`` takes the file out of its folder. */
         DescribeRequest: {
             /**
@@ -2758,10 +3609,182 @@ export interface components {
         Effect: "bokeh" | "confetti" | "film_burn" | "grain" | "halation" | "light_leak" | "none" | "petals" | "rain" | "snow" | "venetian" | "vignette";
         /** @enum {string} */
         Ending: "happy" | "bittersweet" | "open";
+        /** @description Nothing is sent to the webhook endpoint until it is activated. */
+        EndpointDisabledError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ENDPOINT_DISABLED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This webhook endpoint is disabled. Please activate it first.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @enum {string} */
+        EndpointDisabler: "owner" | "receiver";
+        EndpointList: {
+            /** @description All endpoints, newest first. */
+            items: components["schemas"]["EndpointResponse"][];
+        };
+        EndpointResponse: {
+            /**
+             * Format: date-time
+             * @description When the endpoint was created.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The owner's note about it; absent if there is none.
+             * @example Staging
+             */
+            description?: string;
+            /**
+             * @description `receiver`: it responded with 410. Absent while the endpoint is active.
+             * @example receiver
+             */
+            disabledBy?: components["schemas"]["EndpointDisabler"];
+            /**
+             * @description Id of the webhook endpoint.
+             * @example whe_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            endpointId: string;
+            /** @description The events that are sent to it. */
+            events: components["schemas"]["WebhookEventType"][];
+            /**
+             * Format: date-time
+             * @description Until when the secret before the last rotation signs too.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil?: string;
+            /**
+             * @description `disabled`: nothing is sent to it.
+             * @example active
+             */
+            status: components["schemas"]["EndpointStatus"];
+            /**
+             * Format: date-time
+             * @description When the endpoint was last changed.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            updatedAt: string;
+            /**
+             * Format: uri
+             * @description Where webhooks are sent.
+             * @example https://example.com/webhooks
+             */
+            url: string;
+        };
+        /** @enum {string} */
+        EndpointStatus: "active" | "disabled";
+        /** @enum {string} */
+        EntityType: "job" | "asset" | "account" | "purchase" | "queue";
         /** @enum {string} */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
+        /** @description The account is refused from now on, and what it has is being erased. */
+        ErasingResponse: {
+            /**
+             * @description The erasure is accepted and cannot be taken back.
+             * @constant
+             */
+            status: "erasing";
+        };
         /** @enum {string} */
-        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
+        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY" | "ENDPOINT_DISABLED" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "ACCOUNT_ERASED" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "NOT_SUBSCRIBED" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
+        /** @enum {string} */
+        EventName: "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "JOB_QUEUED" | "JOB_RUNNING" | "JOB_SUCCEEDED" | "JOB_PARTIAL" | "JOB_FAILED" | "JOB_CANCELED" | "JOB_RETRIED" | "JOB_FAILED_REASON" | "PROVIDER_COST" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "ASSET_UPLOAD_FAILED" | "ASSET_GENERATED" | "credit_insufficient" | "credit_purchase_test" | "PLAN_LIMIT_WARNING" | "PLAN_LIMIT_EXCEEDED" | "upgrade_clicked" | "ASSET_UPLOAD_PROGRESS" | "ASSET_MULTISELECT_USED" | "QUEUE_ADD_CLICKED" | "BULK_OPTIONS_APPLIED" | "JOB_RUN_CLICKED" | "DOWNLOAD_OUTPUT_CLICKED" | "DEAD_LETTER";
+        EventPage: {
+            /** @description Events, the latest first. */
+            items: components["schemas"]["EventRecord"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        /** @description ``props`` are facts about it, by name; which ones depends on the event's name. */
+        EventRecord: {
+            /**
+             * @description Id of the account: its token's `sub`.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
+            accountId?: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description Id of what it is about.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            entityId: string;
+            /**
+             * @description The kind of thing that it is about.
+             * @example job
+             */
+            entityType: components["schemas"]["EntityType"];
+            /**
+             * @description Id of the event.
+             * @example evt_3QZV4N6K8T1R5W7Y9A2C4E6G00
+             */
+            id: string;
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId?: string;
+            /**
+             * @description What happened.
+             * @example job_confirmed
+             */
+            name: components["schemas"]["EventName"];
+            /**
+             * @description Facts about it, by name.
+             * @example {
+             *       "mode": "story",
+             *       "stage": "spark"
+             *     }
+             */
+            props: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description Follow it with ``GET /api/account/export/{exportId}``. */
+        ExportRequestedResponse: {
+            /**
+             * @description Id of the export.
+             * @example exp_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            exportId: string;
+        };
+        /** @description An export of everything an account has. */
+        ExportResponse: {
+            /**
+             * Format: uri
+             * @description Signed link to the zip.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
+            downloadUrl?: string;
+            /**
+             * Format: date-time
+             * @description When the link ends; the zip itself is kept for three days.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            expiresAt?: string;
+            /**
+             * @description `building`: ask again later. `failed`: request it again.
+             * @enum {string}
+             */
+            status: "building" | "ready" | "failed";
+        };
         /** @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`. */
         FaceCheckUnavailableError: {
             /**
@@ -2807,7 +3830,7 @@ export interface components {
              * @example REQUIRED
              * @enum {string}
              */
-            code: "BAD_FORMAT" | "BAD_ID" | "BAD_TEXT" | "BAD_TIME" | "CONTROL_CHARACTERS" | "DUPLICATE" | "EXACTLY_ONE" | "FIXED" | "INACTIVE" | "INVALID" | "INVALID_JSON" | "NEEDS" | "NOTHING_TO_CHANGE" | "NOT_ALLOWED" | "NOT_A_NUMBER" | "NOT_A_QUOTE" | "NOT_IN_ALBUM" | "NOT_NULL" | "NOT_SUPPORTED" | "NOT_WITH" | "NO_DURATION" | "NO_TEXT" | "ONLY_ONE" | "ONLY_THESE_SORTS" | "PHOTO_NEEDED" | "REQUIRED" | "REQUIRED_WITH" | "SAME_AS_SOURCE" | "TEST_ONLY" | "TIME_NOT_AHEAD" | "TOO_DEEP" | "TOO_FEW" | "TOO_LARGE" | "TOO_LONG" | "TOO_MANY" | "TOO_MUCH" | "TOO_SHORT" | "TOO_SMALL" | "UNKNOWN_FIELD" | "UNKNOWN_TASK" | "WRONG_KIND" | "WRONG_TYPE";
+            code: "BAD_FORMAT" | "BAD_ID" | "BAD_TEXT" | "BAD_TIME" | "CONTROL_CHARACTERS" | "DUPLICATE" | "EXACTLY_ONE" | "FIXED" | "INACTIVE" | "INVALID" | "INVALID_JSON" | "NEEDS" | "NOTHING_TO_CHANGE" | "NOT_ALLOWED" | "NOT_A_NUMBER" | "NOT_A_QUOTE" | "NOT_IN_ALBUM" | "NOT_NULL" | "NOT_PUBLIC" | "NOT_SUPPORTED" | "NOT_WITH" | "NO_DURATION" | "NO_TEXT" | "ONLY_ONE" | "ONLY_THESE_SORTS" | "PHOTO_NEEDED" | "REQUIRED" | "REQUIRED_WITH" | "SAME_AS_SOURCE" | "TEST_ONLY" | "TIME_NOT_AHEAD" | "TOO_DEEP" | "TOO_FEW" | "TOO_LARGE" | "TOO_LONG" | "TOO_MANY" | "TOO_MUCH" | "TOO_SHORT" | "TOO_SMALL" | "UNKNOWN_FIELD" | "UNKNOWN_TASK" | "WRONG_KIND" | "WRONG_TYPE";
             /**
              * @description A sentence for users, in the language of `Accept-Language`.
              * @example This is required.
@@ -2903,6 +3926,53 @@ export interface components {
         };
         /** @enum {string} */
         Framing: "close" | "high_right" | "low_left" | "medium" | "tilted" | "wide";
+        /** @description Each of the step before; null if that was empty. A file may be used by several jobs. */
+        FunnelRates: {
+            /**
+             * @description `queued` of `succeeded`.
+             * @example 0.6
+             */
+            queued: number | null;
+            /**
+             * @description `run` of `queued`.
+             * @example 0.99
+             */
+            run: number | null;
+            /**
+             * @description `succeeded` of `started`.
+             * @example 0.97
+             */
+            succeeded: number | null;
+        };
+        FunnelReport: {
+            /**
+             * @description Uploads that failed.
+             * @example 2
+             */
+            failed: number;
+            /**
+             * @description Jobs that were queued.
+             * @example 70
+             */
+            queued: number;
+            /** @description From step to step. */
+            rates: components["schemas"]["FunnelRates"];
+            /**
+             * @description Jobs of which a task began.
+             * @example 69
+             */
+            run: number;
+            /**
+             * @description Uploads that were started.
+             * @example 120
+             */
+            started: number;
+            /**
+             * @description Uploads that ended well, however many attempts they took.
+             * @example 117
+             */
+            succeeded: number;
+        };
         /**
          * @description The body of errors of API Gateway, which stands before the functions: no or a bad token
          *     (401), a body over 10 MB (413), too many requests of all accounts together (429), a function
@@ -3724,7 +4794,7 @@ export interface components {
             status: components["schemas"]["JobStatus"];
         };
         /** @enum {string} */
-        Law: "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L7" | "L8";
+        Law: "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L7" | "L8" | "L9";
         /** @description A wallet cannot be rebuilt: its entries contradict each other, or cannot be read (operators). */
         LedgerUnsoundError: {
             /**
@@ -3743,6 +4813,141 @@ export interface components {
              */
             requestId: string;
         };
+        /** @enum {string} */
+        LevelName: "ok" | "warning" | "exceeded";
+        LimitLevel: {
+            /**
+             * @description `warning` from 80 percent on, `exceeded` from 100 percent on.
+             * @example warning
+             */
+            level: components["schemas"]["LevelName"];
+            /**
+             * @description The most that the plan allows; null if it sets no limit.
+             * @example 1000000000
+             */
+            limit: number | null;
+            /**
+             * @description What is limited.
+             * @example storageBytes
+             */
+            name: components["schemas"]["LimitName"];
+            /**
+             * @description How much of the limit is used, rounded down; 0 without a limit. It can be above 100 after a change to a smaller plan.
+             * @example 82
+             */
+            percent: number;
+            /**
+             * @description What is used now.
+             * @example 820000000
+             */
+            used: number;
+        };
+        /** @enum {string} */
+        LimitName: "jobsPerMonth" | "shortForms" | "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "freeJobsPerDay" | "draftsOpen" | "queuedJobs" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "channels" | "liveHours" | "teams" | "teamMembers";
+        /** @enum {string} */
+        Locale: "en" | "ko";
+        MarginReport: {
+            /** @description One for each key, by key. */
+            items: components["schemas"]["MarginRow"][];
+        };
+        MarginRow: {
+            /**
+             * @description Credits that they used.
+             * @example 74
+             */
+            creditsSettled: number;
+            /**
+             * @description Jobs that ended.
+             * @example 37
+             */
+            jobs: number;
+            /**
+             * @description The recipe, template or provider.
+             * @example story
+             */
+            key: string;
+            /**
+             * @description The revenue without the cost.
+             * @example 15.63
+             */
+            marginUsd: number;
+            /**
+             * @description What providers charged for them.
+             * @example 4.1
+             */
+            providerCostUsd: number;
+            /**
+             * @description These credits at the lowest price of one in a pack.
+             * @example 19.73
+             */
+            revenueUsd: number;
+        };
+        MeResponse: {
+            /**
+             * @description Id of the account: its token's `sub`.
+             * @example 4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90
+             */
+            accountId: string;
+            /**
+             * Format: uri
+             * @description The user's picture; absent until it is set.
+             * @example https://example.com/mina.jpg
+             */
+            avatarUrl?: string;
+            /**
+             * Format: date-time
+             * @description When the account was first used.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            createdAt: string;
+            /**
+             * @description The address in the token; absent if the token has none.
+             * @example mina@example.com
+             */
+            email?: string;
+            /** @description Every limit of the plan, and its use. */
+            limits: components["schemas"]["LimitLevel"][];
+            /**
+             * @description The user's language; that of the request until one is chosen.
+             * @example ko
+             */
+            locale: components["schemas"]["Locale"];
+            /**
+             * @description The user's name; absent until it is set.
+             * @example Mina Kim
+             */
+            name?: string;
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PlanName"];
+            /**
+             * @description The caller's roles: `admin` for operators.
+             * @example [
+             *       "admin"
+             *     ]
+             */
+            roles: string[];
+            /**
+             * Format: date-time
+             * @description When the paid period ends, or ended; an active subscription is renewed then. Absent without a subscription.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            subscriptionEndsAt?: string;
+            /**
+             * @description `cancelled`: the plan lasts until `subscriptionEndsAt`. `expired`: it has ended, and the plan is `free`. An account that never subscribed is `active`.
+             * @example active
+             */
+            subscriptionStatus: components["schemas"]["SubscriptionState"];
+            /**
+             * @description Whether the user has finished or skipped the client's welcome.
+             * @example open
+             */
+            welcome: components["schemas"]["Welcome"];
+        };
+        /** @enum {string} */
+        Metric: "upgrade" | "share" | "view" | "regenerate";
         /** @enum {string} */
         Mode: "quick" | "story" | "trailer";
         /** @enum {string} */
@@ -3770,6 +4975,8 @@ export interface components {
              */
             requestId: string;
         };
+        /** @enum {string} */
+        NewSubscriptionStatus: "active" | "pending";
         /** @description The account owes nothing (operators). */
         NoDebtError: {
             /**
@@ -3911,6 +5118,24 @@ export interface components {
             /**
              * @description A sentence for users, in the language of `Accept-Language`; it may change.
              * @example There are no missing results that can be made again.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @description The account has no subscription that could be canceled. */
+        NotSubscribedError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NOT_SUBSCRIBED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You have no subscription that could be canceled.
              */
             error: string;
             /**
@@ -4138,6 +5363,8 @@ export interface components {
             /** @description Name of the pack to buy. */
             pack: components["schemas"]["PackName"];
         };
+        /** @enum {string} */
+        PaidPlanName: "basic" | "standard" | "professional";
         PartEtag: {
             /**
              * @description The header `ETag` of the response to its PUT.
@@ -4264,6 +5491,29 @@ export interface components {
              */
             totalImages?: number;
         };
+        /** @description Omitted fields keep their values; null removes ``name`` and ``avatarUrl``. */
+        PatchMeRequest: {
+            /**
+             * @description HTTPS link to the user's picture; null removes it.
+             * @example https://example.com/mina.jpg
+             */
+            avatarUrl?: string | null;
+            /**
+             * @description The user's language.
+             * @example ko
+             */
+            locale?: components["schemas"]["Locale"];
+            /**
+             * @description The user's name, on one line; null removes it.
+             * @example Mina Kim
+             */
+            name?: string | null;
+            /**
+             * @description Where the user stands in the client's welcome.
+             * @example done
+             */
+            welcome?: components["schemas"]["Welcome"];
+        };
         /** @enum {string} */
         PaymentEventOutcome: "handled" | "repeated" | "ignored";
         PaymentEventResponse: {
@@ -4300,10 +5550,10 @@ export interface components {
              * @example basic
              */
             plan: components["schemas"]["PlanName"];
-            /** @description Its price in each currency; empty if it is not sold here. */
+            /** @description Its price in each currency; empty if it costs nothing. */
             prices: components["schemas"]["PlanPrice"][];
         };
-        /** @description The plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
+        /** @description The plan allows no more of `name`, a limit of `GET /api/plans`: `limit`, `used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null). */
         PlanLimitError: {
             /**
              * @description The kind of error; never changes.
@@ -4316,16 +5566,15 @@ export interface components {
              */
             error: string;
             /**
-             * @description The most that the plan allows: bytes or files.
+             * @description The most that the plan allows, in the unit of the limit: bytes, files, jobs, minutes, US dollars.
              * @example 1000000000
              */
             limit: number;
             /**
              * @description The limit of the plan.
              * @example storageBytes
-             * @enum {string}
              */
-            name: "storageBytes" | "concurrentUploads";
+            name: components["schemas"]["PlanLimitName"];
             /**
              * @description The account's plan.
              * @example free
@@ -4342,17 +5591,25 @@ export interface components {
              */
             upgradeTo: components["schemas"]["PlanName"] | null;
             /**
-             * @description What is in use: bytes or files.
+             * @description What is in use, in the same unit.
              * @example 999000000
              */
             used: number;
         };
+        /** @enum {string} */
+        PlanLimitName: "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "jobsPerMonth" | "freeJobsPerDay" | "draftsOpen" | "queuedJobs" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "shortForms" | "channels" | "liveHours" | "teams" | "teamMembers";
+        /** @description Null where the plan sets no limit. */
         PlanLimitsResponse: {
             /**
              * @description Bytes of one recording.
              * @example 2000000000
              */
             audioFileBytes: number;
+            /**
+             * @description Connected channels.
+             * @example 3
+             */
+            channels: number | null;
             /**
              * @description Tasks in progress at the same time.
              * @example 5
@@ -4364,15 +5621,70 @@ export interface components {
              */
             concurrentUploads: number;
             /**
+             * @description Drafts at the same time.
+             * @example 1000
+             */
+            draftsOpen: number | null;
+            /**
+             * @description Jobs without a price in a day.
+             * @example 100
+             */
+            freeJobsPerDay: number | null;
+            /**
              * @description Bytes of one picture.
              * @example 10000000
              */
             imageFileBytes: number;
             /**
+             * @description Minutes of uploaded media checked in a day.
+             * @example 600
+             */
+            ingestMinutesPerDay: number | null;
+            /**
+             * @description Jobs queued in a month.
+             * @example 1000
+             */
+            jobsPerMonth: number | null;
+            /**
+             * @description Hours of live recordings in a month.
+             * @example 10
+             */
+            liveHours: number | null;
+            /**
+             * @description Cost of providers in a month, in US dollars.
+             * @example 20
+             */
+            providerCostUsd: number | null;
+            /**
+             * @description Jobs that have not ended.
+             * @example 500
+             */
+            queuedJobs: number | null;
+            /**
+             * @description Short forms in a month.
+             * @example 30
+             */
+            shortForms: number | null;
+            /**
              * @description Bytes of all files together, with those being uploaded.
              * @example 10000000000
              */
             storageBytes: number;
+            /**
+             * @description Members of each team.
+             * @example 5
+             */
+            teamMembers: number | null;
+            /**
+             * @description Teams that the account owns.
+             * @example 1
+             */
+            teams: number | null;
+            /**
+             * @description Upload sessions opened in an hour.
+             * @example 300
+             */
+            uploadSessionsPerHour: number | null;
             /**
              * @description Bytes of one video.
              * @example 2000000000
@@ -4951,7 +6263,25 @@ export interface components {
             /** @description Whether the balance covers the price. */
             sufficient: boolean;
         };
-        /** @description Too many requests; repeat after `Retry-After`. */
+        /** @description The part of the confirmed jobs, each counted once, with its 95 % Wilson interval. */
+        Rate: {
+            /**
+             * @description Upper end of the interval.
+             * @example 0.46
+             */
+            high: number;
+            /**
+             * @description Lower end of the interval.
+             * @example 0.11
+             */
+            low: number;
+            /**
+             * @description The rate; 0 without confirmed jobs.
+             * @example 0.25
+             */
+            value: number;
+        };
+        /** @description Too many requests by `policy`, which allows `limit` in a window; repeat after `retryAfterSeconds`, which is also `Retry-After`. */
         RateLimitedError: {
             /**
              * @description The kind of error; never changes.
@@ -4964,10 +6294,55 @@ export interface components {
              */
             error: string;
             /**
+             * @description The most in one window of the policy.
+             * @example 10
+             */
+            limit?: number;
+            /**
+             * @description The policy that the request was over.
+             * @example generation
+             * @enum {string}
+             */
+            policy?: "requests" | "generation" | "portraits" | "quotes" | "stream";
+            /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
              */
             requestId: string;
+            /**
+             * @description Seconds until the next window begins; the same as `Retry-After`.
+             * @example 41
+             */
+            retryAfterSeconds?: number;
+        };
+        Rates: {
+            /** @description Jobs of which something was made again. */
+            regenerate: components["schemas"]["Rate"];
+            /** @description Jobs that were shared. */
+            share: components["schemas"]["Rate"];
+            /** @description Jobs from which an upgrade was clicked. */
+            upgrade: components["schemas"]["Rate"];
+            /** @description Jobs whose shared link was viewed. */
+            view: components["schemas"]["Rate"];
+        };
+        RebuildProjectionsRequest: {
+            /**
+             * @description The `nextCursor` of the response before; without it, the rebuild starts.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            cursor?: string;
+        };
+        RebuildProjectionsResponse: {
+            /**
+             * @description Events that were counted again.
+             * @example 412
+             */
+            counted: number;
+            /**
+             * @description What to send as `cursor` next; null at the end.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
         };
         /** @description The wallet rebuilt from its ledger entries, and the ended jobs whose holds were settled. */
         RebuildResponse: {
@@ -5202,6 +6577,39 @@ export interface components {
              */
             targetLanguages: components["schemas"]["TargetLanguage"][];
         };
+        /** @description What the account stores, and what of its counters was wrong. */
+        RecountResponse: {
+            /**
+             * @description Jobs whose usage or files were not counted as they are.
+             * @example 1
+             */
+            jobs: number;
+            /**
+             * @description Months whose sums were not those of their records.
+             * @example 0
+             */
+            months: number;
+            /**
+             * @description Files that are being uploaded.
+             * @example 0
+             */
+            openUploads: number;
+            /**
+             * @description Uploads counted before.
+             * @example 0
+             */
+            openUploadsBefore: number;
+            /**
+             * @description Bytes of all its files.
+             * @example 820000000
+             */
+            storageBytes: number;
+            /**
+             * @description Bytes counted before.
+             * @example 819999000
+             */
+            storageBytesBefore: number;
+        };
         RedriveRequest: {
             /** @description Ids of dead letters. */
             ids: string[];
@@ -5385,6 +6793,26 @@ export interface components {
              */
             role: string;
         };
+        RepeatErasuresRequest: {
+            /**
+             * @description `nextCursor` of the previous response; without it, from the beginning.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            cursor?: string;
+        };
+        /** @description Erasures that begin again. Repeat with ``nextCursor`` until it is null. */
+        RepeatErasuresResponse: {
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+            /**
+             * @description How many erasures of this page begin again.
+             * @example 3
+             */
+            restarted: number;
+        };
         /** @description ``accept`` adds ``credits`` for the payment; ``refund`` returns the money. */
         ResolvePurchaseRequest: {
             /**
@@ -5448,6 +6876,19 @@ export interface components {
              */
             rawText?: string;
         };
+        RotatedSecret: {
+            /**
+             * Format: date-time
+             * @description Until when the secret before signs too, beside the new one.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            previousValidUntil: string;
+            /**
+             * @description Secret that signs the webhooks of the endpoint. It is shown only here.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+        };
         /** @description How a scene is drawn. Other providers than the built-in studio get it in words. */
         SceneLook: {
             /** @description What falls or shines; or `none`. */
@@ -5466,6 +6907,46 @@ export interface components {
              * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
              */
             jobId?: string;
+        };
+        SendEventsRequest: {
+            /** @description The events, in the order in which they happened. */
+            events: components["schemas"]["SentEvent"][];
+        };
+        SendEventsResponse: {
+            /**
+             * @description How many were recorded. Left out are events about jobs that are not the account's, and all when the account has sent 5,000 today.
+             * @example 2
+             */
+            accepted: number;
+        };
+        /** @description Which ``props`` an event has depends on its name. */
+        SentEvent: {
+            /**
+             * @description The job that it is about: then it counts for the job's template.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId?: string;
+            /**
+             * @description What the user did.
+             * @example upgrade_clicked
+             */
+            name: components["schemas"]["ClientEventName"];
+            /**
+             * Format: date-time
+             * @description When it happened by the client's clock, in ISO 8601. The server's time counts.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            occurredAt?: string;
+            /**
+             * @description Facts about it: `upgrade_clicked` has `fromMode` and `toMode`, `ASSET_MULTISELECT_USED` has `how`, `QUEUE_ADD_CLICKED` and `JOB_RUN_CLICKED` have `n`, `BULK_OPTIONS_APPLIED` has `options` (a text, a list or an object). `ASSET_UPLOAD_PROGRESS` may have `assetId`, `percent`, `loadedBytes` and `totalBytes`, `DOWNLOAD_OUTPUT_CLICKED` may have `outputId`.
+             * @example {
+             *       "fromMode": "quick",
+             *       "toMode": "story"
+             *     }
+             */
+            props?: {
+                [key: string]: unknown;
+            };
         };
         /** @description Without ``expiresInDays`` the link works until it is revoked or the job is deleted. */
         ShareRequest: {
@@ -5510,7 +6991,7 @@ export interface components {
             recipe: components["schemas"]["Recipe"];
         };
         /** @enum {string} */
-        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT";
+        ShortfallCode: "CREDITS_INSUFFICIENT" | "CREDITS_DEBT" | "PLAN_LIMIT";
         SignPartsRequest: {
             /**
              * @description Numbers of the parts to get links for.
@@ -5943,6 +7424,38 @@ export interface components {
         };
         /** @enum {string} */
         Style: "CLASSIC" | "MODERN" | "VINTAGE" | "ROMANTIC" | "CINEMATIC";
+        SubscribeRequest: {
+            /** @description Currency to pay in (ISO 4217); without it, that of `GET /api/pricing`. */
+            currency?: components["schemas"]["Currency"];
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PaidPlanName"];
+        };
+        /** @description With ``pending``, the plan changes when the user has paid at ``checkoutUrl``. */
+        SubscribeResponse: {
+            /**
+             * Format: uri
+             * @description The page where the user pays; absent if nothing is to be paid.
+             * @example https://checkout.stripe.com/c/pay/cs_test_a1b2c3d4
+             */
+            checkoutUrl?: string;
+            /**
+             * @description Name of the plan.
+             * @example basic
+             */
+            plan: components["schemas"]["PlanName"];
+            /** @description `active`: the plan has changed. `pending`: payment is due. */
+            status: components["schemas"]["NewSubscriptionStatus"];
+            /**
+             * @description Id of the subscription.
+             * @example sub_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            subscriptionId: string;
+        };
+        /** @enum {string} */
+        SubscriptionState: "active" | "cancelled" | "expired";
         /** @description A pack that covers the shortfall. */
         Suggestion: {
             /**
@@ -6034,6 +7547,18 @@ export interface components {
              */
             variant: number;
         };
+        TemplateMargin: {
+            /**
+             * @description Credits that its jobs used, with regenerations.
+             * @example 6
+             */
+            creditsSettled: number;
+            /**
+             * @description What providers charged for them.
+             * @example 0.42
+             */
+            providerCostUsd: number;
+        };
         TemplatePage: {
             /** @description Templates, by id. */
             items: components["schemas"]["Template"][];
@@ -6042,6 +7567,84 @@ export interface components {
              * @example null
              */
             nextCursor: string | null;
+        };
+        TemplateReport: {
+            /** @description One for each combination with confirmed jobs, and metric. */
+            comparisons: components["schemas"]["Comparison"][];
+            /** @description Every template of the filters, by id. */
+            items: components["schemas"]["TemplateRow"][];
+        };
+        /** @description Counts of the period; a job that ended in it may have been confirmed before. */
+        TemplateRow: {
+            /**
+             * @description Jobs that were canceled.
+             * @example 1
+             */
+            canceled: number;
+            /**
+             * @description Jobs that were confirmed.
+             * @example 40
+             */
+            confirmed: number;
+            /**
+             * @description Jobs that succeeded, at least in part.
+             * @example 37
+             */
+            done: number;
+            /**
+             * @description Jobs that failed.
+             * @example 2
+             */
+            failed: number;
+            /**
+             * @description Genre; empty for a retired template.
+             * @example comedy
+             */
+            genre: string;
+            /** @description What its jobs earned and cost. */
+            margin: components["schemas"]["TemplateMargin"];
+            /**
+             * @description Mean time from confirmation to the end of done jobs; null without any.
+             * @example 31.5
+             */
+            meanLatencySec: number | null;
+            /**
+             * @description Kind of film; empty for a retired template.
+             * @example story
+             */
+            mode: string;
+            /** @description The same, of the confirmed jobs. */
+            rates: components["schemas"]["Rates"];
+            /**
+             * @description Regenerations that were requested.
+             * @example 4
+             */
+            regenerations: number;
+            /**
+             * @description Links that were made.
+             * @example 9
+             */
+            shares: number;
+            /**
+             * @description Stage of the relationship; empty for a retired template.
+             * @example together
+             */
+            stage: string;
+            /**
+             * @description Id of the template.
+             * @example story-together-comedy-1
+             */
+            templateId: string;
+            /**
+             * @description Clicks on an upgrade.
+             * @example 6
+             */
+            upgrades: number;
+            /**
+             * @description Views of links: one for each link, visitor and day.
+             * @example 120
+             */
+            views: number;
         };
         TemplateScene: {
             /** @description The words on the scene. */
@@ -6082,6 +7685,29 @@ export interface components {
              * @example This job has too many versions. Please delete some of them, or run the job again.
              */
             error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
+        /** @description The account has `limit` of them, and may have no more. */
+        TooManyError: {
+            /**
+             * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "TOO_MANY";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example You cannot create more of these. Please delete one first.
+             */
+            error: string;
+            /**
+             * @description The most that an account may have.
+             * @example 20
+             */
+            limit: number;
             /**
              * @description Names this request in the logs.
              * @example JKJaXmPLvHcESHA=
@@ -6425,6 +8051,111 @@ export interface components {
              */
             url: string;
         };
+        /** @description What one job used. */
+        UsageEntry: {
+            /**
+             * @description Id of the first file that it was made from; absent if there was none.
+             * @example ast_01JGTQ4M9R8W3Z5K7N2P6X0B00
+             */
+            assetId?: string;
+            /**
+             * Format: date-time
+             * @description When the job ended, in UTC.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            date: string;
+            /**
+             * @description Id of the job.
+             * @example job_01JGTQ4M9R8W3Z5K7N2P6X0A00
+             */
+            jobId: string;
+            /**
+             * @description Promised outputs that were made.
+             * @example 4
+             */
+            outputs: number;
+            /**
+             * @description Minutes of media that were made or read, to two digits.
+             * @example 12.5
+             */
+            processingMinutes: number;
+            /**
+             * @description Kind of job, which may no longer be in `GET /api/recipes`.
+             * @example story
+             */
+            recipe: string;
+            /**
+             * @description How the job ended.
+             * @example succeeded
+             */
+            status: components["schemas"]["UsageStatus"];
+            /**
+             * @description Minutes of media that were translated, once for each language.
+             * @example 3.25
+             */
+            translationMinutes: number;
+            /**
+             * @description Units that it was charged: credits.
+             * @example 2
+             */
+            units: number;
+        };
+        UsagePage: {
+            /** @description Jobs, the one that ended last first. */
+            items: components["schemas"]["UsageEntry"][];
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+        };
+        /** @enum {string} */
+        UsageStatus: "succeeded" | "partial" | "failed" | "canceled";
+        /** @description A job counts in the month in which it ended. */
+        UsageSummary: {
+            /**
+             * @description Credits that jobs used.
+             * @example 80
+             */
+            creditsUsed: number;
+            /**
+             * @description Failed jobs of all that ended, from 0 to 1.
+             * @example 0.025
+             */
+            failureRate: number;
+            /**
+             * @description Jobs that ended; canceled drafts are none.
+             * @example 40
+             */
+            jobs: number;
+            /** @description Every limit of the plan, and its use now. */
+            limits: components["schemas"]["LimitLevel"][];
+            /**
+             * @description The month, in UTC.
+             * @example 2026-11
+             */
+            month: string;
+            /**
+             * @description Promised outputs that were made.
+             * @example 96
+             */
+            outputs: number;
+            /**
+             * @description Minutes of media that were made or read, to two digits.
+             * @example 12.5
+             */
+            processingMinutes: number;
+            /**
+             * @description Paid to providers, in US dollars; only for operators.
+             * @example 1.25
+             */
+            providerCostUsd?: number;
+            /**
+             * @description Minutes of media that were translated, once for each language.
+             * @example 3.25
+             */
+            translationMinutes: number;
+        };
         /** @description A field is missing, unknown, or of another type or range; the body is not JSON, or is ambiguous: a repeated name in one object, a number that is not finite, a lone surrogate, more than 32 levels. */
         ValidationFailedError: {
             /**
@@ -6502,8 +8233,24 @@ export interface components {
             /** @description The newest entries of the ledger, newest first. */
             transactions: components["schemas"]["Transaction"][];
         };
+        /** @enum {string} */
+        WebhookEventType: "*" | "ASSET_GENERATED" | "ASSET_MULTISELECT_USED" | "ASSET_UPLOAD_FAILED" | "ASSET_UPLOAD_PROGRESS" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "BULK_OPTIONS_APPLIED" | "DOWNLOAD_OUTPUT_CLICKED" | "JOB_CANCELED" | "JOB_FAILED" | "JOB_FAILED_REASON" | "JOB_PARTIAL" | "JOB_QUEUED" | "JOB_RETRIED" | "JOB_RUNNING" | "JOB_RUN_CLICKED" | "JOB_SUCCEEDED" | "PLAN_LIMIT_EXCEEDED" | "PLAN_LIMIT_WARNING" | "QUEUE_ADD_CLICKED" | "credit_insufficient" | "credit_purchase_test" | "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "upgrade_clicked";
+        /** @enum {string} */
+        Welcome: "open" | "done" | "skipped";
     };
     responses: {
+        /** @description The account was erased */
+        AccountErased: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["AccountErasedError"];
+            };
+        };
         /** @description The request is not valid */
         BadListRequest: {
             headers: {
@@ -6518,6 +8265,8 @@ export interface components {
         BadRequest: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6528,6 +8277,8 @@ export interface components {
         Forbidden: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6538,6 +8289,8 @@ export interface components {
         KeyReused: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6548,6 +8301,8 @@ export interface components {
         NotFound: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6558,6 +8313,8 @@ export interface components {
         PaymentRequired: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6568,6 +8325,8 @@ export interface components {
         ServerFault: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6578,6 +8337,8 @@ export interface components {
         TooLarge: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6599,6 +8360,8 @@ export interface components {
         TooManyRequests: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
@@ -6610,6 +8373,8 @@ export interface components {
         Unauthorized: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -6620,6 +8385,8 @@ export interface components {
         Unavailable: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
@@ -6673,7 +8440,7 @@ export interface components {
          */
         "Darkroom-Version": string;
         /**
-         * @description Names this state of the job, in quotes.
+         * @description Names this state of what the response shows, in quotes.
          * @example "d41d8cd98f00b204"
          */
         ETag: string;
@@ -6687,6 +8454,16 @@ export interface components {
          * @example </api/jobs.csv?cursor=…>; rel="next"
          */
         Link: string;
+        /**
+         * @description What is left in the current windows, the nearest to its limit first: of a policy, `r` more in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers). For requests that may write.
+         * @example "generation";r=7;t=41, "requests";r=93;t=41
+         */
+        RateLimit: string;
+        /**
+         * @description The policies: `q` in each window of `w` seconds, for all requests of the account. `requests` counts every POST, PATCH and DELETE; `generation` those that queued a job.
+         * @example "generation";q=10;w=60, "requests";q=100;w=60
+         */
+        "RateLimit-Policy": string;
         /**
          * @description Keeps the link, which is a secret, from other sites.
          * @example no-referrer
@@ -6712,6 +8489,116 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    eraseAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasingResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportRequestedResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the export. */
+                exportId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportResponse"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getAccount: {
         parameters: {
             query?: never;
@@ -6753,7 +8640,49 @@ export interface operations {
                     "application/json": components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    eraseAnAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasingResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -6784,6 +8713,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6798,12 +8729,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -6842,6 +8776,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6852,6 +8788,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6865,12 +8803,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -6910,6 +8851,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6920,6 +8863,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6933,15 +8878,99 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["NoDebtError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportAnAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportRequestedResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getExportOfAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+                /** @description Id of the export. */
+                exportId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportResponse"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -6968,6 +8997,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6982,12 +9013,56 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["LedgerUnsoundError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    recountAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecountResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -7025,6 +9100,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -7063,6 +9139,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -7091,6 +9168,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7100,8 +9179,182 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    repeatErasures: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RepeatErasuresRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepeatErasuresResponse"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Only events of the account with this id. */
+                account?: string;
+                /** @description Only events of the job with this id. */
+                job?: string;
+                /** @description Only events with this name. */
+                name?: components["schemas"]["EventName"];
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMargin: {
+        parameters: {
+            query?: {
+                /** @description What a row is about; a template is one variant. */
+                groupBy?: "recipe" | "template" | "provider";
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarginReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportMargin: {
+        parameters: {
+            query?: {
+                /** @description What a row is about; a template is one variant. */
+                groupBy?: "recipe" | "template" | "provider";
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -7143,6 +9396,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -7180,6 +9434,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7190,6 +9446,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7203,12 +9461,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["NotResolvableError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -7217,6 +9478,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -7224,6 +9487,47 @@ export interface operations {
                     "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
                 };
             };
+        };
+    };
+    rebuildProjections: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RebuildProjectionsRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RebuildProjectionsResponse"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listAlbums: {
@@ -7258,6 +9562,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -7292,6 +9597,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7305,12 +9612,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -7354,6 +9664,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -7381,6 +9692,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -7388,6 +9701,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -7420,6 +9734,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7429,6 +9745,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -7461,6 +9778,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7474,12 +9793,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AlbumFullError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -7510,6 +9832,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -7517,6 +9841,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -7551,6 +9876,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7560,8 +9887,139 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getFunnel: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunnelReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getTemplateAnalytics: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description Only templates of this mode. */
+                mode?: string;
+                /** @description Only templates of this stage. */
+                stage?: string;
+                /** @description Only templates of this genre. */
+                genre?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportTemplateAnalytics: {
+        parameters: {
+            query?: {
+                /** @description The start: an ISO 8601 date or time, in UTC unless it has an offset. */
+                from?: string;
+                /** @description The end, which is not included: an ISO 8601 date or time. */
+                to?: string;
+                /** @description Only templates of this mode. */
+                mode?: string;
+                /** @description Only templates of this stage. */
+                stage?: string;
+                /** @description Only templates of this genre. */
+                genre?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -7608,6 +10066,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -7642,6 +10101,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7655,12 +10116,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -7697,6 +10161,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7707,6 +10173,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7715,17 +10183,32 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -7763,6 +10246,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -7790,6 +10274,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -7801,12 +10287,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AssetInUseError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -7839,6 +10328,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7848,6 +10339,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -7890,6 +10382,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -7924,6 +10417,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7934,6 +10429,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7946,12 +10443,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -7960,6 +10460,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -8013,7 +10515,68 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sendEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendEventsRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendEventsResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -8060,6 +10623,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8141,6 +10705,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8175,6 +10740,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8185,6 +10752,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8193,17 +10762,32 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["QuoteMismatchError"] | components["schemas"]["QuoteExpiredError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -8261,6 +10845,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8295,6 +10880,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8308,12 +10895,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -8350,6 +10940,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8363,12 +10955,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -8399,6 +10994,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8407,6 +11004,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8442,6 +11040,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8452,6 +11052,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8464,12 +11066,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -8506,6 +11111,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8519,12 +11126,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -8561,6 +11171,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8571,6 +11183,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8579,17 +11193,32 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["QuoteMismatchError"] | components["schemas"]["QuoteExpiredError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -8620,6 +11249,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8630,6 +11261,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8642,12 +11275,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8692,7 +11328,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            429: components["responses"]["TooManyReads"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -8716,6 +11353,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8724,6 +11363,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8783,6 +11423,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8813,6 +11454,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8824,12 +11467,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotFinalError"] | components["schemas"]["HasChildrenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8868,6 +11514,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8878,6 +11526,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8890,16 +11540,21 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotDraftError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             /** @description Changed in the meantime */
             412: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8940,6 +11595,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8953,12 +11610,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9018,6 +11678,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotFinalError"] | components["schemas"]["NoOutputsError"] | components["schemas"]["ArchiveFailedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             /** @description Too large */
             413: {
                 headers: {
@@ -9065,6 +11726,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9075,6 +11738,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9083,17 +11748,32 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["TooManyChildrenError"] | components["schemas"]["JobUnreadableError"] | components["schemas"]["NotRegenerableError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9129,6 +11809,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9139,6 +11821,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9147,17 +11831,32 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["JobNotFinalError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9197,6 +11896,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9207,6 +11908,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9215,17 +11918,32 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             402: components["responses"]["PaymentRequired"];
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanLimitError"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description Not possible in the present state */
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["TooManyChildrenError"] | components["schemas"]["JobUnreadableError"] | components["schemas"]["NotRetryableError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9265,6 +11983,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9278,12 +11998,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["JobNotFinalError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9313,6 +12036,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -9320,6 +12045,79 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeResponse"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateMe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchMeRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9352,6 +12150,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9361,6 +12161,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9372,6 +12173,11 @@ export interface operations {
             query?: never;
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -9385,19 +12191,31 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PlanList"];
                 };
             };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
     };
-    getPricing: {
+    cancelPlan: {
         parameters: {
             query?: never;
             header?: {
@@ -9416,11 +12234,159 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelPlanResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["NotSubscribedError"];
+                };
+            };
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    subscribePlan: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description Required. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key": string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscribeRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscribeResponse"];
+                };
+            };
+            /** @description The request is not valid */
+            400: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationFailedError"] | components["schemas"]["IdempotencyKeyRequiredError"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            /** @description A dependency did not respond; repeating is safe */
+            503: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnavailableError"] | components["schemas"]["ConcurrentUpdateError"] | components["schemas"]["PaymentUnavailableError"] | components["schemas"]["GatewayError"];
+                };
+            };
+        };
+    };
+    getPricing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PricingResponse"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -9453,6 +12419,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9462,6 +12429,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
                 /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
@@ -9476,12 +12448,24 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["RecipesResponse"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -9522,6 +12506,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9556,6 +12541,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9566,6 +12553,8 @@ export interface operations {
             400: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9578,12 +12567,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9592,6 +12584,8 @@ export interface operations {
             503: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
@@ -9623,6 +12617,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9632,6 +12628,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9686,6 +12683,11 @@ export interface operations {
             };
             header?: {
                 /**
+                 * @description The `ETag` of the response that you have, several separated by commas, or `*`. If it is still current, the response is 304 without a body.
+                 * @example "d41d8cd98f00b204"
+                 */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /**
                  * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
                  * @example ko
                  */
@@ -9699,12 +12701,24 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TemplatePage"];
                 };
+            };
+            /** @description Unchanged */
+            304: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
@@ -9734,6 +12748,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9747,12 +12763,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadIncompleteError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9788,6 +12807,8 @@ export interface operations {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9800,6 +12821,8 @@ export interface operations {
             403: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9811,16 +12834,21 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["UploadClosedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             /** @description Too large */
             413: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9831,6 +12859,8 @@ export interface operations {
             415: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9873,6 +12903,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9900,6 +12931,8 @@ export interface operations {
             204: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -9911,12 +12944,15 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadClosedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9949,6 +12985,8 @@ export interface operations {
             200: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -9962,13 +13000,534 @@ export interface operations {
             409: {
                 headers: {
                     "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadClosedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most rows in the file. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CSV file */
+            200: {
+                headers: {
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description The month, in UTC, as `YYYY-MM`; without it, the current one. */
+                month?: string;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSummary"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description Missing, or another account's */
+            404: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemUnreadableError"];
+                };
+            };
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookEndpoints: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedEndpoint"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["TooManyError"];
+                };
+            };
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body */
+            204: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries in this state. */
+                status?: components["schemas"]["DeliveryStatus"];
+                /** @description The `nextCursor` of the previous page, sent with the same filters. */
+                cursor?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replayWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+                /** @description Id of the delivery. */
+                deliveryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryReference"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointDisabledError"];
+                };
+            };
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
+                };
+            };
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Optional. A text of your choice that names this request, best a random UUID: one for each press of a button, the same for all repeats of it. For 24 hours, a repeat with the same body returns the first successful response instead of doing anything again, with `Idempotent-Replayed: true`. Another body with the same key is 422 `IDEMPOTENCY_MISMATCH`; a repeat while the first request is running is 409 `IN_PROGRESS`. Keys belong to one account and one path.
+                 * @example 5f0c1c9e-3a4e-4d53-9f0e-0f6f1d6f7a11
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the webhook endpoint. */
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryReference"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            /** @description Not possible in the present state */
+            409: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["EndpointDisabledError"];
+                };
+            };
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];

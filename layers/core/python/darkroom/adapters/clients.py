@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from darkroom.adapters.presigning import Credentials
-from darkroom.kernel.settings import Settings
+from darkroom.kernel.settings import USER_AGENT, Settings
 
 CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 20
@@ -27,6 +27,7 @@ class Clients:
 
         client: Any = boto3.client  # its stubs have an overload per service; this is any of them
         usual: dict[str, Any] = {
+            "user_agent": USER_AGENT,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": READ_TIMEOUT_SECONDS,
             "retries": {"total_max_attempts": SDK_ATTEMPTS_LIMIT, "mode": "standard"},
@@ -82,6 +83,10 @@ class Clients:
     @cached_property
     def sqs(self) -> Any:
         return self._own("sqs")
+
+    @cached_property
+    def users(self) -> Any:
+        return self._own("cognito-idp")
 
     @cached_property
     def secrets(self) -> Any:

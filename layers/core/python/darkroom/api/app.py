@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from darkroom.api import errors
 from darkroom.api.json_response import EscapingJSONResponse
+from darkroom.api.rate_limits import RateLimits
 from darkroom.api.strict_json import StrictJson
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.limits import BODY_LIMIT_BYTES
@@ -48,8 +49,8 @@ def create_app(
 
 
 class Api(FastAPI):
-    """Adds the API's version to every response, also to those for unexpected errors, which no
-    middleware sees."""
+    """Adds the API's version and the rate limits to every response, also to those for unexpected
+    errors, which no middleware sees."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_version(message: Message) -> None:
@@ -58,7 +59,9 @@ class Api(FastAPI):
                 message = {**message, "headers": [*message.get("headers", ()), version]}
             await send(message)
 
-        await super().__call__(scope, receive, send_with_version)
+        # As the framework does itself, but later.
+        scope["app"] = self
+        await RateLimits(super().__call__)(scope, receive, send_with_version)
 
 
 class HeadLikeGet:

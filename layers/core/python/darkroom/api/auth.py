@@ -19,11 +19,12 @@ from darkroom.api.messages import preferred_language
 from darkroom.bootstrap.composition import App, app_from_env
 from darkroom.kernel.errors import Forbidden, Unauthorized
 from darkroom.kernel.limits import CLOCK_LEEWAY_SECONDS
+from darkroom.usecases.accounts.check_account import check_not_erased
 
 ADMIN_GROUP = "admin"
 # What identity providers use as ``sub``: UUIDs, ``auth0|5f7c8ec7…``, email addresses. No slashes,
 # spaces or control characters, because it becomes part of keys.
-_ACCOUNT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}")
+ACCOUNT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,31 +34,44 @@ class Caller:
     language: str
     idempotency_key: str | None
     """As it was sent; ``api.idempotency`` checks it where it has an effect."""
+    email: str | None = None
+    """The address in the token, if it has one; Cognito's access tokens do not."""
 
     def require_admin(self) -> None:
         if ADMIN_GROUP not in self.groups:
             raise Forbidden("admins only")
 
 
-def current_app(request: Request) -> App:
+async def current_app(request: Request) -> App:
     """The App of the process, or the one that a test set on the FastAPI app."""
     app: App | None = getattr(request.app.state, "darkroom", None)
     return app or app_from_env()
 
 
 async def current_caller(request: Request) -> Caller:
-    """The authenticated caller.
+    """The authenticated caller, before anything else of the request is looked at.
 
     Raises:
-        Unauthorized: no usable claims.
+        Unauthorized: no usable claims. Gone: the account is erased.
     """
-    claims = _claims(request)
+    app, claims = await current_app(request), _claims(request)
+    account_id = trusted_account(app, claims)
+    check_not_erased(app, account_id)
     return Caller(
-        account_id=trusted_account(current_app(request), claims),
+        account_id=account_id,
         groups=_groups(claims.get("cognito:groups")),
         language=preferred_language(request.headers.get("accept-language")),
         idempotency_key=request.headers.get("idempotency-key"),
+        email=_email(claims.get("email")),
     )
+
+
+def find_account(app: App, request: Request) -> str | None:
+    """The account of the request; None without a usable token."""
+    try:
+        return trusted_account(app, _claims(request))
+    except Unauthorized:
+        return None
 
 
 def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
@@ -78,7 +92,7 @@ def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
         and _seconds(claims, "nbf", missing=now) <= now + CLOCK_LEEWAY_SECONDS
         and _seconds(claims, "iat", missing=now) <= now + CLOCK_LEEWAY_SECONDS
     )
-    if not trusted or not isinstance(account_id, str) or not _ACCOUNT_ID.fullmatch(account_id):
+    if not trusted or not isinstance(account_id, str) or not ACCOUNT_ID.fullmatch(account_id):
         raise Unauthorized("the token is not for this service")
     return account_id
 
@@ -102,6 +116,10 @@ def _seconds(claims: Mapping[str, Any], name: str, *, missing: float) -> float:
 def _audience(claims: Mapping[str, Any]) -> str | None:
     # Cognito's access tokens name the client in client_id and have no aud.
     return claims.get("aud") or claims.get("client_id")
+
+
+def _email(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _groups(value: Any) -> frozenset[str]:

@@ -23,6 +23,7 @@ STATUS_OF: dict[type[errors.DarkroomError], int] = {
     errors.PaymentRequired: 402,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.Gone: 410,
     errors.PreconditionFailed: 412,
     errors.ConcurrentUpdate: 503,
     errors.Conflict: 409,
@@ -59,7 +60,8 @@ def error_response(
         known["fields"] = [shown(found, language) for found in known["fields"]]
     # Not validated: an odd fact must not hide the error. Facts without a field are left out.
     body = BODY_OF.get(code, ErrorBody).model_construct(**known, request_id=request_id(request))
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else None
+    wait_seconds = known.get("retryAfterSeconds", RETRY_AFTER_SECONDS)
+    headers = {"Retry-After": str(wait_seconds)} if status in (429, 503) else None
     content = body.model_dump(by_alias=True, exclude_unset=True, warnings=False)
     return EscapingJSONResponse(content, status_code=status, headers=headers)
 

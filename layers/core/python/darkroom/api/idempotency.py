@@ -13,9 +13,10 @@ from fastapi.responses import Response
 
 from darkroom.api.auth import Caller
 from darkroom.api.json_response import json_response, to_json
+from darkroom.api.rate_limits import SUBMISSIONS
 from darkroom.api.strict_json import read_json
 from darkroom.bootstrap.composition import App
-from darkroom.db import commit_one
+from darkroom.db import are_writes_refused, commit_one
 from darkroom.idempotency import store
 from darkroom.idempotency.store import AlreadyCompleted, StoredResponse
 from darkroom.kernel.command import Command, body_hash, new_command
@@ -51,6 +52,7 @@ async def read_command(
         language=caller.language,
         key=key,
         body=body,
+        submissions=request.scope.get(SUBMISSIONS),
     )
     return command, body
 
@@ -69,7 +71,7 @@ def respond_once(
         Conflict: IN_PROGRESS; KeyReused; and the errors of the action, after which nothing is
         stored and the key can be used again.
     """
-    if command.key is None:
+    if command.key is None or are_writes_refused():
         return json_response(action(), status=status)
     name = "\x1f".join((command.account_id, command.route, command.key))
     key = hashlib.sha256(name.encode()).hexdigest()

@@ -8,6 +8,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "A payment was reversed, so your account owes credits. Please top up your credits first.",
         "취소된 결제로 부족해진 크레딧을 먼저 채워 주세요.",
     ),
+    "TOO_MANY": (
+        "You cannot create more of these. Please delete one first.",
+        "더 만들 수 없습니다. 먼저 하나를 삭제해 주세요.",
+    ),
+    "ENDPOINT_DISABLED": (
+        "This webhook endpoint is disabled. Please activate it first.",
+        "비활성화된 웹훅 주소입니다. 먼저 활성화해 주세요.",
+    ),
     "TOO_MANY_CHILDREN": (
         "This job has too many versions. Please delete some of them, or run the job again.",
         "이 작업에서 만든 버전이 너무 많습니다. 일부를 삭제하거나 새로 실행해 주세요.",
@@ -15,6 +23,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "ACCOUNT_FROZEN": (
         "We are reviewing the credits of this account. Please try again later.",
         "이 계정의 크레딧을 확인하고 있습니다. 나중에 다시 시도해 주세요.",
+    ),
+    "ACCOUNT_ERASED": (
+        "This account has been deleted.",
+        "삭제된 계정입니다.",
     ),
     "LEDGER_UNSOUND": (
         "The wallet cannot be rebuilt from this ledger. Please check the audit report.",
@@ -27,6 +39,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "PLAN_LIMIT": (
         "You have reached a limit of your plan. Please upgrade, or free up some space.",
         "현재 요금제의 한도에 도달했습니다. 상위 요금제로 바꾸거나 공간을 비워 주세요.",
+    ),
+    "NOT_SUBSCRIBED": (
+        "You have no subscription that could be canceled.",
+        "취소할 구독이 없습니다.",
     ),
     "PAYMENT_UNAVAILABLE": (
         "The payment service is not responding. Please try again in a moment.",

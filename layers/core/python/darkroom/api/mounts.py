@@ -8,7 +8,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from darkroom.api.routers import (
+    accounts,
     admin,
+    admin_erasure,
     admin_purchases,
     albums,
     analytics,
@@ -18,24 +20,30 @@ from darkroom.api.routers import (
     confirm,
     credits,
     downloads,
+    endpoints,
+    erasure,
     events,
     generate_image,
     job_lists,
     job_stream,
     jobs,
+    plans,
     purchase,
     reference_photos,
     regenerate,
     share_page,
     shares,
     uploads,
+    usage,
     webhooks,
 )
 
 BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
     "confirm": (confirm.router,),
-    "purchase": (purchase.router,),
+    "account": (accounts.router, usage.router),
+    "purchase": (purchase.router, plans.router),
     "hooks": (webhooks.router,),
+    "endpoints": (endpoints.router,),
     "uploads": (uploads.router,),
     "stream": (job_stream.router,),
     # If all are mounted together, bulk routes and the stream come before the routes of one job,
@@ -49,6 +57,7 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         share_page.router,
         generate_image.router,
         jobs.router,
+        erasure.router,
     ),
     "api": (
         credits.router,
@@ -58,7 +67,12 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         catalog.router,
         events.router,
     ),
-    "admin": (admin.router, admin_purchases.router, analytics.router),
+    "admin": (
+        admin.router,
+        admin_purchases.router,
+        admin_erasure.router,
+        analytics.router,
+    ),
     # After the bulk routes, whose "bulk" must not match {jobId} if all are mounted together.
     "regenerate": (regenerate.router,),
 }

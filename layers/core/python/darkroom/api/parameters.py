@@ -50,6 +50,31 @@ AccountIdInPath = Annotated[
         examples=["4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90"],
     ),
 ]
+ExportIdInPath = Annotated[
+    str,
+    Path(
+        alias="exportId",
+        max_length=100,
+        description="Id of the export.",
+        examples=["exp_01JGTQ4M9R8W3Z5K7N2P6X0F00"],
+    ),
+]
+EndpointIdInPath = Annotated[
+    str,
+    Path(
+        alias="endpointId",
+        description="Id of the webhook endpoint.",
+        examples=["whe_01JGTQ4M9R8W3Z5K7N2P6X0F00"],
+    ),
+]
+DeliveryIdInPath = Annotated[
+    str,
+    Path(
+        alias="deliveryId",
+        description="Id of the delivery.",
+        examples=["dlv_01JGTQ4M9R8W3Z5K7N2P6X0G00"],
+    ),
+]
 PurchaseIdInPath = Annotated[
     str,
     Path(

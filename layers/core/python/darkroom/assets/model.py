@@ -321,9 +321,10 @@ def refuse(
     )
 
 
-def settle(asset: Asset) -> Asset:
-    """End the sweeper's checks: the projections of the final state were derived again."""
-    return replace(asset, next_check_at=None)
+def settle(asset: Asset, *, check_at: datetime | None = None) -> Asset:
+    """End the sweeper's checks, because the projections of the final state were derived again; or
+    make the next one due when the file may be too old."""
+    return replace(asset, next_check_at=check_at)
 
 
 def describe(asset: Asset, changes: Mapping[str, Any], now: datetime) -> Asset:

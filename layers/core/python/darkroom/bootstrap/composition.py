@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 from darkroom.adapters.clients import Clients
 from darkroom.adapters.fetch import Fetcher
 from darkroom.adapters.identity import TokenVerifier
+from darkroom.adapters.post import Poster
 from darkroom.adapters.queues import Queue
 from darkroom.adapters.secrets import Secret
 from darkroom.adapters.storage import Storage
+from darkroom.adapters.user_pool import UserPool
 from darkroom.bootstrap.registry import cloud_providers, face_finder_of, moderator_of
 from darkroom.bootstrap.tables import bind_tables
 from darkroom.bootstrap.workers import GENERATE, SPEECH, STUDIO, worker_of
@@ -44,7 +46,11 @@ class App:
     ingest_queues: Mapping[str, Queue]
     """Pipeline of a kind of file → the queue of the worker that checks such uploads."""
     archive_queue: Queue
+    deliver_queue: Queue
+    """Attempts to deliver events to webhook endpoints."""
     signing_secret: Secret
+    endpoint_key: Secret
+    """From it the secrets of webhook endpoints derive."""
     tokens: TokenVerifier
     """Used by the one route without an authorizer."""
     payments: PaymentGateway | None
@@ -58,6 +64,12 @@ class App:
     """The service that finds faces in uploaded pictures; None for the built-in models."""
     fetcher: Fetcher
     """Fetches the files of providers."""
+    poster: Poster
+    """Posts events to webhook endpoints."""
+    users: UserPool | None
+    """The stack's own user pool, in functions that may delete its users; else None."""
+    known_erased: set[str] = field(default_factory=set)
+    """Pseudonyms of erased accounts that this process has met."""
 
     def task_queue(self, provider: str) -> Queue:
         """The queue of the worker that runs this provider's tasks."""
@@ -92,7 +104,9 @@ def build_app(
             MEDIA_PIPELINE: Queue(clients, settings.ingest_media_queue_url),
         },
         archive_queue=Queue(clients, settings.archive_queue_url),
+        deliver_queue=Queue(clients, settings.deliver_queue_url),
         signing_secret=Secret(clients, settings.signing_secret_arn),
+        endpoint_key=Secret(clients, settings.endpoint_key_arn),
         tokens=TokenVerifier(settings.jwt_issuer, clock=clock, endpoint_url=settings.endpoint_url),
         payments=_payment_gateway(settings, clients, clock),
         providers={**cloud_providers(settings, clients), **(providers or {})},
@@ -100,6 +114,8 @@ def build_app(
         previews=previews,
         face_finder=face_finder_of(settings, clients),
         fetcher=Fetcher(allow_loopback=settings.test_hooks),
+        poster=Poster(allow_loopback=settings.test_hooks),
+        users=UserPool(clients, settings.user_pool_id) if settings.user_pool_id else None,
     )
 
 

@@ -9,17 +9,23 @@ from darkroom.assets import reference_store
 from darkroom.assets import store as assets_store
 from darkroom.assets.lists import store as asset_lists
 from darkroom.credits import store as credits_store
+from darkroom.endpoints import items as endpoints_items
+from darkroom.erasures import store as erasures_store
 from darkroom.events import store as events_store
+from darkroom.exports import store as exports_store
 from darkroom.generation.routing import store as providers_store
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.settings import Settings
+from darkroom.limits import store as limits_store
 from darkroom.payments import store as payments_store
+from darkroom.payments import subscription_store
 from darkroom.plans import storage_store
 from darkroom.plans import store as plans_store
 from darkroom.signup import store as signup_store
 from darkroom.templates import store as templates_store
 from darkroom.uploads import owner_store, session_store
+from darkroom.usage import store as usage_store
 from darkroom.webhooks import store as webhooks_store
 
 
@@ -42,15 +48,21 @@ def bind_tables(settings: Settings) -> None:
             storage_store.StorageItem,
             session_store.SessionItem,
             owner_store.OwnerItem,
+            exports_store.ExportItem,
             signup_store.SignUpsItem,
             signup_store.BonusItem,
+            *usage_store.ITEM_CLASSES,
         ),
+        "limits": limits_store.ITEM_CLASSES,
         "providers": providers_store.ITEM_CLASSES,
         "costs": providers_store.COST_CLASSES,
         "purchases": (payments_store.PurchaseItem,),
+        "subscriptions": (subscription_store.SubscriptionItem,),
         "events": (events_store.EventItem,),
+        "erasures": (erasures_store.ErasureItem,),
         "analytics": analytics_store.ITEM_CLASSES,
         "webhooks": (webhooks_store.ReceivedItem,),
+        "endpoints": endpoints_items.ITEM_CLASSES,
         "idempotency": (idempotency_store.IdempotencyItem,),
     }
     for name, item_classes in classes.items():

@@ -34,6 +34,8 @@ GrantSource = Literal["purchase", "bonus", "refund", "adjust"]
 grant had expired, or given by an operator."""
 ReferenceType = Literal["signup", "purchase", "job", "adjustment", "grant"]
 """What an entry of the ledger refers to by its id."""
+SIGNUP_CAUSE = "bonus#signup"
+"""The cause of the first entry of a ledger, and the id of its grant."""
 PURCHASE_PRIORITY = 50
 BONUS_PRIORITY = 10
 
@@ -165,17 +167,17 @@ def open_wallet(account_id: str, now: datetime, *, is_returning: bool = False) -
     the history is then of 0 credits, and there is no grant.
     """
     if is_returning:
-        reason = Reason("bonus#signup", "signup", account_id, "Welcome bonus was given before")
+        reason = Reason(SIGNUP_CAUSE, "signup", account_id, "Welcome bonus was given before")
         empty = Wallet(account_id=account_id)
         return _record(Change(empty, ()), empty, entry_type=EntryType.BONUS, reason=reason, now=now)
     grant = Grant(
-        grant_id="bonus#signup",
+        grant_id=SIGNUP_CAUSE,
         source="bonus",
         remaining=SIGNUP_BONUS_CREDITS,
         priority=BONUS_PRIORITY,
         created_at=now,
     )
-    reason = Reason("bonus#signup", "signup", account_id, "Welcome bonus")
+    reason = Reason(SIGNUP_CAUSE, "signup", account_id, "Welcome bonus")
     return add_grant(
         Wallet(account_id=account_id), grant, entry_type=EntryType.BONUS, reason=reason, now=now
     )

@@ -7,9 +7,12 @@ a refused condition, but raises the error of its write. A transaction that was c
 
 from __future__ import annotations
 
+import copy
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -58,6 +61,7 @@ class _Store:
 
 
 _store = _Store()
+_refusal: ContextVar[DarkroomError | None] = ContextVar("refusal", default=None)
 
 
 def configure(
@@ -73,8 +77,10 @@ def commit(writes: Sequence[Write]) -> None:
 
     Raises:
         the ``refused`` error of the first write (in the order given) whose condition failed;
+        the error of ``writes_refused``;
         Unavailable: conflicts or throttling outlasted the bounded retries; repeating is safe.
     """
+    _check_allowed()
     if len(writes) == 1:
         commit_one(writes[0])
         return
@@ -101,6 +107,7 @@ def commit_one(write: Write) -> dict[str, Any]:
 
     Returns the raw item after an update, else an empty dict.
     """
+    _check_allowed()
 
     def attempt() -> tuple[DarkroomError | None, dict[str, Any]]:
         try:
@@ -120,6 +127,30 @@ def commit_one(write: Write) -> dict[str, Any]:
     if refusal is not None:
         raise refusal
     return item
+
+
+@contextmanager
+def writes_refused(error: DarkroomError | None) -> Iterator[None]:
+    """Refuse every write of the block with this error; None allows them.
+
+    A request over its limit is still read and checked, so that its own faults are reported first,
+    but changes nothing.
+    """
+    token = _refusal.set(error)
+    try:
+        yield
+    finally:
+        _refusal.reset(token)
+
+
+def are_writes_refused() -> bool:
+    return _refusal.get() is not None
+
+
+def _check_allowed() -> None:
+    error = _refusal.get()
+    if error is not None:
+        raise copy.copy(error)
 
 
 def snapshot(keys: Sequence[tuple[type[Model], str, str | None]]) -> list[Any]:
@@ -269,13 +300,15 @@ def _has_happened(
     A single item with our operation proves nothing: another transaction of the same request may
     have written it. Created items stay, so all items that the transaction creates must exist and
     be ours; others may have changed since. A transaction that creates nothing was committed only if
-    every item that refused it is ours; otherwise the caller reads again and decides.
+    every item that refused it is ours; otherwise the caller reads again and decides. Items without
+    an operation, such as counters, say nothing about it.
     """
     ours = {id(write) for write, stored in refusals if write.is_ours(stored)}
     creations = [write for write in writes if write.is_creation]
     if creations:
         return all(id(write) in ours for write in creations)
-    return all(id(write) in ours for write, _ in refusals)
+    known = [write for write, _ in refusals if write.operation is not None]
+    return bool(known) and all(id(write) in ours for write in known)
 
 
 def _stored_item(error: ClientError) -> RawItem | None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any
 
+from botocore.config import Config
 from pynamodb.connection import Connection
+
+from darkroom.kernel.settings import USER_AGENT
 
 CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 6
@@ -31,6 +34,7 @@ def connection_to(region: str, *, endpoint_url: str | None) -> Connection:
                 read_timeout_seconds=READ_TIMEOUT_SECONDS,
                 max_retry_attempts=SDK_RETRIES_LIMIT,
             )
+            connection.session.set_default_client_config(Config(user_agent=USER_AGENT))
             _connections[region, endpoint_url] = connection
         return connection
 

@@ -179,6 +179,7 @@ class JobItem(CollectionItem):
     created_by = UnicodeAttribute(null=True, attr_name="mk")
     queued_by = UnicodeAttribute(null=True, attr_name="by")
     balance_then = NumberAttribute(null=True, attr_name="bal")
+    counted = UnicodeAttribute(null=True, attr_name="ct")
     priority = NumberAttribute(null=True)
     selected_output = UnicodeAttribute(null=True, attr_name="pick")
     children = UnicodeSetAttribute(null=True)

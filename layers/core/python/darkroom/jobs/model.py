@@ -223,6 +223,8 @@ class Job:
     """The operation that created the job: it recognizes a repeated request forever."""
     operation: str | None = None
     """The operation that queued the job, for the same purpose."""
+    counted: str | None = None
+    """What it counts for among the account's limits, as serialized by ``limits`` (opaque here)."""
     balance_then: int | None = None
     """For a free job: the balance in its response. Other jobs have it in their ledger entry."""
     queued_at: datetime | None = None

@@ -138,6 +138,7 @@ def read_job(item: JobItem, inputs: InputsItem | None) -> Read[Job]:
         created_by=item.created_by,
         operation=item.queued_by,
         balance_then=found.get("bal", lambda: whole_or_none(item.balance_then), None),
+        counted=item.counted,
         queued_at=found.get("queuedAt", lambda: _moment(item.queued_at), None) or lost,
         started_at=found.get("startedAt", lambda: _moment(item.started_at), None),
         finished_at=found.get("finishedAt", lambda: _moment(item.finished_at), None),

@@ -83,6 +83,7 @@ def job_to_item(job: Job, operation: str) -> JobItem:
         created_by=job.created_by,
         queued_by=job.operation,
         balance_then=job.balance_then,
+        counted=job.counted,
         priority=job.priority or None,
         selected_output=job.selected_output,
         children=set(job.children) or None,

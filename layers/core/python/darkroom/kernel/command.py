@@ -5,10 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from darkroom.kernel.ids import Ids, derived_id
+
+
+@dataclass(kw_only=True)
+class Submissions:
+    """What the rate limits know of the submissions of one request. It changes during the request:
+    a request that queues many jobs counts once, with the first."""
+
+    is_counted: bool = False
+    used: int = 0
+    """Requests of this minute that queued jobs, with this one if it is counted."""
+    exceeded: str | None = None
+    """The policy that refused it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +37,7 @@ class Command:
     language: str
     key: str | None
     operation: str
+    submissions: Submissions = field(default_factory=Submissions, compare=False)
 
     def of(self, subject: str) -> Command:
         """The command for one item of a bulk request."""
@@ -45,13 +58,19 @@ def new_command(
     language: str,
     key: str | None,
     body: Mapping[str, Any],
+    submissions: Submissions | None = None,
 ) -> Command:
     operation = ids.token()
     if key is not None:
         cause = "\x1f".join((account_id, route, key, body_hash(body)))
         operation = hashlib.sha256(cause.encode()).hexdigest()[:32]
     return Command(
-        account_id=account_id, route=route, language=language, key=key, operation=operation
+        account_id=account_id,
+        route=route,
+        language=language,
+        key=key,
+        operation=operation,
+        submissions=submissions or Submissions(),
     )
 
 

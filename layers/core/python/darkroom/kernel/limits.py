@@ -16,6 +16,22 @@ IDEMPOTENCY_TTL_SECONDS = 24 * 3600
 IDEMPOTENCY_LOCK_SECONDS = 30
 CLOCK_LEEWAY_SECONDS = 60
 
+# Rates and counts of an account
+REQUESTS_LIMIT = 100
+"""A minute: requests that may write."""
+REQUESTS_REFUSED_FACTOR = 2
+"""Beyond this many times the limit, a request is refused before anything of it is read."""
+GENERATIONS_LIMIT = 10
+"""A minute: requests that queue jobs."""
+PORTRAITS_LIMIT = 5
+PORTRAITS_WINDOW_SECONDS = 10 * 60
+QUOTED_JOBS_LIMIT = 300
+"""A minute: jobs of which the price is quoted."""
+STREAM_CONNECTIONS_LIMIT = 600
+"""With one ticket. A client that comes back every two seconds makes 300 while the ticket lives."""
+RATES_TTL_SECONDS = 3600
+COUNTERS_TTL_DAYS = 400
+
 # Sign-up
 EMAIL_LIMIT_CHARS = 254
 SIGN_UP_WINDOW_SECONDS = 24 * 3600
@@ -51,7 +67,7 @@ COMMIT_BACKOFF_BASE_SECONDS = 0.02
 COMMIT_BACKOFF_LIMIT_SECONDS = 0.5
 CONFLICT_ATTEMPTS_LIMIT = 20
 TRANSACTION_ITEMS_LIMIT = 100
-FAMILY_WRITES_LIMIT = TRANSACTION_ITEMS_LIMIT - 5
+FAMILY_WRITES_LIMIT = TRANSACTION_ITEMS_LIMIT - 6
 
 # Jobs and tasks
 INLINE_INPUTS_LIMIT_BYTES = 400
@@ -103,6 +119,7 @@ PREFIX_LIMIT_CHARS = 12
 SEARCH_LIMIT_CHARS = 200
 LIST_CANDIDATES_LIMIT = 500
 CSV_ROWS_LIMIT = 1000
+USAGE_PAGE_ITEMS = 1000
 GENERATION_JOBS_LIMIT = 25
 INDEXED_JOBS_PER_ASSET_LIMIT = 500
 SHARE_DAYS_LIMIT = 365
@@ -140,11 +157,74 @@ STREAM_ID_LIMIT_CHARS = 2000
 KEYS_SECONDS = 3600
 KEYS_AGAIN_SECONDS = 60
 
+# Webhook endpoints
+ENDPOINTS_LIMIT = 20
+ENDPOINT_URL_LIMIT_CHARS = 2000
+ENDPOINT_NAME_LIMIT_CHARS = 200
+SECRET_OVERLAP_SECONDS = 24 * 3600
+"""How long the secret before the last rotation also signs."""
+DELIVERY_RETRY_SECONDS = (
+    5,
+    5 * 60,
+    30 * 60,
+    2 * 3600,
+    5 * 3600,
+    10 * 3600,
+    14 * 3600,
+    20 * 3600,
+    24 * 3600,
+)
+"""How long after a failed attempt the next begins: the schedule of Standard Webhooks."""
+DELIVERY_LIMIT_SECONDS = 10
+DELIVERY_RESPONSE_LIMIT_BYTES = 1024
+DELIVERY_TTL_DAYS = 30
+ANNOUNCED_LIMIT_SECONDS = 7 * 24 * 3600
+"""Older events are not announced any more; less than deliveries live, so that none comes twice."""
+DELIVERY_AHEAD_SECONDS = 60
+"""Attempts that are due within this time have a message at once; the sweeper sends the others."""
+DELIVERY_CHECK_SECONDS = 120
+DELIVERY_CHECK_AGAIN_SECONDS = 600
+FLIGHTS_LIMIT = 2
+"""Deliveries to one endpoint at the same time."""
+FLIGHT_SECONDS = 30
+"""A worker that has not reported by then has died."""
+SLOW_SECONDS = 2
+SLOW_REST_FACTOR = 9
+"""A slow response keeps its place for nine times as long as it took: a tenth of the time at most
+goes to waiting for a slow endpoint."""
+HUNG_REST_BASE_SECONDS = 60
+HUNG_REST_LIMIT_SECONDS = 3600
+POSTPONED_MIN_SECONDS = 1
+POSTPONED_LIMIT_SECONDS = 300
+
 # Archives
 ARCHIVE_INLINE_LIMIT_BYTES = 25 * 1000 * 1000
 ARCHIVE_INLINE_SECONDS = 4
 ARCHIVE_LIMIT_BYTES = 3 * 1000 * 1000 * 1000
 ARCHIVE_RETRY_SECONDS = 3
+
+# Catalog
+CATALOG_CACHE_SECONDS = 300
+"""How long clients keep prices, plans, recipes and templates."""
+
+# Erasure and export
+ERASURE_BATCH = 25
+ERASURE_BATCHES_LIMIT = 500
+ERASURE_RUN_SECONDS = 60
+ERASURE_CHECK_SECONDS = 60
+ERASURES_LIMIT = 100
+ERASURE_LAST_SECONDS = 75 * 60
+"""After this nothing that had begun before can still write: links to upload to live for an hour,
+and a worker runs for 15 minutes."""
+ERASURE_REMEMBERED_DAYS = 120
+"""As long as a backup may return, or a card may be charged back."""
+ERASED_KNOWN_LIMIT = 1000
+EXPORT_AGAIN_SECONDS = 24 * 3600
+EXPORT_SEND_SECONDS = 60
+EXPORT_LIFE_DAYS = 3
+EXPORT_LIMIT_BYTES = 20 * 1000 * 1000 * 1000
+EXPORT_RUN_SECONDS = 800
+EXPORT_PART_BYTES = 16 << 20
 
 # Media
 DOWNLOAD_URL_SECONDS = 15 * 60
@@ -183,9 +263,9 @@ CAPTION_PART_SECONDS = 30 * 60
 CAPTION_PART_WITH_SPEAKERS_SECONDS = 4 * 3600
 CAPTION_PART_BYTES = 2 * 1000 * 1000 * 1000
 CAPTION_CUT_SECONDS = 10
-# The transaction that ends a job writes the job, its tasks, the wallet, up to three ledger entries
-# and the cost record of the last attempt.
-CAPTION_TASKS_LIMIT = 94
+# The transaction that ends a job writes the job, its tasks, the wallet, up to three ledger entries,
+# the counter of open jobs and the cost record of the last attempt.
+CAPTION_TASKS_LIMIT = 93
 SOURCE_NAME_LIMIT_CHARS = 100
 UPLOAD_FILES_LIMIT = 100
 CHECKING_LIMIT_SECONDS = 300
@@ -220,3 +300,8 @@ ALBUM_POSITION_LIMIT = 10**12
 ALBUM_FORGET_PAGES_LIMIT = 100
 TAGS_LIMIT = 20
 TAG_LIMIT_CHARS = 50
+
+# Accounts
+NAME_LIMIT_CHARS = 100
+AVATAR_URL_LIMIT_CHARS = 2000
+RETENTION_CHECK_DAYS = 7

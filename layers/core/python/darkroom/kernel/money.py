@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+NANOS = 10**9
+"""Real money is counted in billionths of the currency, so that a token's price is an integer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PricePart:

@@ -44,6 +44,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "This must be a picture in the album.",
         "앨범에 있는 사진이어야 합니다.",
     ),
+    "NOT_PUBLIC": (
+        "This must be an https URL of a public host, without a port, user or password.",
+        "공개된 호스트의 https 주소여야 하며, 포트나 사용자 정보를 포함할 수 없습니다.",
+    ),
     "NOT_NULL": ("This must not be null.", "null 값은 쓸 수 없습니다."),
     "NOT_SUPPORTED": ("{recipe} does not support this.", "{recipe}에서 지원하지 않는 항목입니다."),
     "NOT_WITH": ("This cannot be combined with {field}.", "{field} 항목과 함께 쓸 수 없습니다."),

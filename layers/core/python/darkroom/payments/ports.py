@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from darkroom.kernel.errors import DarkroomError, Unavailable
 from darkroom.payments.store import GatewayName, Purchase
+from darkroom.payments.subscription_store import Order, Subscription
 
 
 class GatewayUnavailable(Unavailable):
@@ -53,6 +54,10 @@ class PaymentEvent:
     type: str
     session_id: str | None
     payment_id: str | None
+    subscription_ref: str | None = None
+    """The gateway's id of the subscription that it is about."""
+    is_of_subscription: bool = False
+    """It is about a subscription, which may have no id yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +99,24 @@ class PaymentState:
     """Effective refunds and disputes, oldest first, without failed refunds and won disputes."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionState:
+    """The current state of one subscription at the gateway."""
+
+    account_id: str
+    subscription_id: str
+    session_id: str | None
+    ref: str | None
+    """None until its checkout is paid."""
+    customer: str | None
+    status: Literal["pending", "active", "ended"]
+    """``active``: paid, or the gateway still tries to collect; ``ended``: it never will again."""
+    started_at: datetime | None
+    ends_at: datetime | None
+    """The end of the current period."""
+    renews: bool
+
+
 class PaymentGateway(Protocol):
     name: GatewayName
 
@@ -130,4 +153,30 @@ class PaymentGateway(Protocol):
         Raises:
             RefundRefused: the gateway refuses permanently.
             AttemptSpent, GatewayUnavailable: as for ``create_checkout``.
+        """
+
+    def create_subscription(self, subscription: Subscription) -> Checkout:
+        """Open a checkout for the subscription; repeating the same attempt returns the same one.
+
+        With a ``customer``, what an earlier subscription of theirs has left is credited.
+
+        Raises:
+            AttemptSpent, GatewayUnavailable: as for ``create_checkout``.
+        """
+
+    def read_subscription(
+        self, *, session_id: str | None, ref: str | None
+    ) -> SubscriptionState | None:
+        """The current state of the subscription; None if it is not ours.
+
+        Raises:
+            PaymentUnreadable, GatewayUnavailable: as for ``read_payment``.
+        """
+
+    def give_order(self, ref: str, order: Order) -> None:
+        """Let the subscription end with its period, continue, or end now, with a credit for the
+        rest. Repeating it changes nothing.
+
+        Raises:
+            PaymentMissing: it does not exist. GatewayUnavailable: repeating is safe.
         """

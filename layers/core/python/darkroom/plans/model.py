@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
 
 from darkroom.kernel import catalog
-from darkroom.kernel.errors import Forbidden, TooLarge
+from darkroom.kernel.errors import Forbidden, InvalidInput, TooLarge
 from darkroom.kernel.problems import problem
 
 FREE = "free"
 STORAGE_BYTES, CONCURRENT_UPLOADS = "storageBytes", "concurrentUploads"
 CONCURRENT_TASKS, PROVIDER_COST_USD = "concurrentTasks", "providerCostUsd"
 JOBS_PER_MONTH, FREE_JOBS_PER_DAY = "jobsPerMonth", "freeJobsPerDay"
-DRAFTS_OPEN, UPLOAD_SESSIONS_PER_HOUR = "draftsOpen", "uploadSessionsPerHour"
+DRAFTS_OPEN, QUEUED_JOBS = "draftsOpen", "queuedJobs"
+UPLOAD_SESSIONS_PER_HOUR = "uploadSessionsPerHour"
 INGEST_MINUTES_PER_DAY = "ingestMinutesPerDay"
 SHORT_FORMS, CHANNELS, LIVE_HOURS = "shortForms", "channels", "liveHours"
 TEAMS, TEAM_MEMBERS = "teams", "teamMembers"
+LIMIT_NAMES = (
+    JOBS_PER_MONTH,
+    SHORT_FORMS,
+    STORAGE_BYTES,
+    PROVIDER_COST_USD,
+    CONCURRENT_TASKS,
+    CONCURRENT_UPLOADS,
+    FREE_JOBS_PER_DAY,
+    DRAFTS_OPEN,
+    QUEUED_JOBS,
+    UPLOAD_SESSIONS_PER_HOUR,
+    INGEST_MINUTES_PER_DAY,
+    CHANNELS,
+    LIVE_HOURS,
+    TEAMS,
+    TEAM_MEMBERS,
+)
+"""Every limit that is one number, in the order in which it is shown."""
+LevelName = Literal["ok", "warning", "exceeded"]
+WARNING_PERCENT, EXCEEDED_PERCENT = 80, 100
 _MB = 1000**2
 
 
@@ -40,9 +64,39 @@ class PlanLimits:
     """Every limit that is one number, by its name in the API; None is unlimited."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """How much of one limit is used."""
+
+    name: str
+    used: float
+    limit: float | None
+    """None is unlimited."""
+
+    @property
+    def percent(self) -> float:
+        """Rounded down to two digits, so that it never shows a level that is not reached; 0 of an
+        unlimited amount, 100 of nothing."""
+        if not self.limit:
+            return 100.0 if self.used > 0 and self.limit is not None else 0.0
+        return math.floor(self.used * 10_000 / self.limit) / 100
+
+    @property
+    def level(self) -> LevelName:
+        if self.percent >= EXCEEDED_PERCENT:
+            return "exceeded"
+        return "warning" if self.percent >= WARNING_PERCENT else "ok"
+
+
 def plan_names() -> tuple[str, ...]:
     """From the smallest to the largest."""
     return tuple(catalog.read("plans.json"))
+
+
+def limit_names() -> tuple[str, ...]:
+    """The limits of a plan that are one number, by name."""
+    limits: Mapping[str, int | None] = catalog.read("plans.json")[FREE]["limits"]
+    return tuple(limits)
 
 
 def label_of(plan: str) -> Mapping[str, str]:
@@ -71,6 +125,42 @@ def _number(limits: Mapping[str, int | None], name: str) -> int:
     if limit is None:
         raise ValueError(f"every plan limits {name}")
     return limit
+
+
+def paid_plan_names() -> tuple[str, ...]:
+    """The plans that have a price, from the smallest to the largest."""
+    return tuple(name for name in plan_names() if prices_of(name))
+
+
+def prices_of(plan: str) -> Mapping[str, Decimal]:
+    """What the plan costs a month, by currency; empty if it is not sold."""
+    plans = catalog.read("plans.json")
+    prices = plans[plan]["prices"] if plan in plans else {}
+    return {currency: Decimal(amount) for currency, amount in prices.items()}
+
+
+def price_of(plan: str, currency: str) -> Decimal:
+    """What the plan costs a month in this currency.
+
+    Raises:
+        InvalidInput: the plan is not sold, or not in this currency.
+    """
+    sold = paid_plan_names()
+    if plan not in sold:
+        raise InvalidInput("not sold", fields=[problem("plan", "NOT_ALLOWED", allowed=sold)])
+    prices = prices_of(plan)
+    if currency not in prices:
+        found = problem("currency", "NOT_ALLOWED", allowed=tuple(prices))
+        raise InvalidInput("not sold in this currency", fields=[found])
+    return prices[currency]
+
+
+def levels_of(plan: str, used: Mapping[str, float]) -> tuple[Level, ...]:
+    """The level of every limit; what ``used`` does not name is 0."""
+    limits = limits_of(plan).by_name
+    return tuple(
+        Level(name=name, used=max(0, used.get(name, 0)), limit=limits[name]) for name in LIMIT_NAMES
+    )
 
 
 def larger_plan(plan: str, fits: Callable[[PlanLimits], bool]) -> str | None:

@@ -1,7 +1,7 @@
 """Two counters per account: the bytes that it stores, and its files that are being uploaded.
 
-They change only in the transaction that changes an asset, by the amounts of that asset, so at every
-moment they equal the sums over the account's assets.
+They change only in the transaction that changes an asset or a usage record, by the amounts of that
+item. So at every moment they equal the sums over the account's assets and records.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pynamodb.models import Model
 from darkroom.db.damage import DAMAGE, read_or, report_unreadable
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import RawItem, Write, update
-from darkroom.kernel.errors import CountersDamaged, DarkroomError
+from darkroom.kernel.errors import ConcurrentUpdate, CountersDamaged, DarkroomError
 from darkroom.kernel.shapes import whole
 from darkroom.plans import model
 from darkroom.plans.model import limits_of
@@ -32,12 +32,15 @@ class StorageItem(SalvagedItem):
     counter = UnicodeAttribute(range_key=True)
     used_bytes = NumberAttribute(null=True, attr_name="usedBytes")
     open_uploads = NumberAttribute(null=True, attr_name="openUploads")
+    version = NumberAttribute(null=True)
+    """How many times the counters changed; a recount is for one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
     used_bytes: int = 0
     open_uploads: int = 0
+    version: int = 0
 
 
 def find_stored(account_id: str) -> Stored:
@@ -51,7 +54,9 @@ def find_stored(account_id: str) -> Stored:
 
 def stored_of(item: StorageItem) -> Stored:
     return Stored(
-        used_bytes=whole(item.used_bytes or 0), open_uploads=whole(item.open_uploads or 0)
+        used_bytes=whole(item.used_bytes or 0),
+        open_uploads=whole(item.open_uploads or 0),
+        version=whole(item.version or 0),
     )
 
 
@@ -97,7 +102,11 @@ def take_write(
         )
     return update(
         StorageItem(account_id, STORAGE),
-        [item.used_bytes.add(used_bytes), item.open_uploads.add(uploads)],
+        [
+            item.used_bytes.add(used_bytes),
+            item.open_uploads.add(uploads),
+            item.version.add(1),
+        ],
         condition=fits,
         refused=refused,
     )
@@ -108,7 +117,11 @@ def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
 
     return update(
         StorageItem(account_id, STORAGE),
-        [StorageItem.used_bytes.add(used_bytes), StorageItem.open_uploads.add(uploads)],
+        [
+            StorageItem.used_bytes.add(used_bytes),
+            StorageItem.open_uploads.add(uploads),
+            StorageItem.version.add(1),
+        ],
         condition=_can_count(),
         refused=_damaged,
     )
@@ -116,11 +129,33 @@ def count_write(account_id: str, *, used_bytes: int, uploads: int) -> Write:
 
 def _can_count() -> Condition:
     """DynamoDB refuses to add to what is no number, with an error that has no code of ours."""
-    used, uploads = StorageItem.used_bytes, StorageItem.open_uploads
-    can_count: Condition = (used.does_not_exist() | used.is_type()) & (
-        uploads.does_not_exist() | uploads.is_type()
+    used, uploads, version = StorageItem.used_bytes, StorageItem.open_uploads, StorageItem.version
+    can_count: Condition = (
+        (used.does_not_exist() | used.is_type())
+        & (uploads.does_not_exist() | uploads.is_type())
+        & (version.does_not_exist() | version.is_type())
     )
     return can_count
+
+
+def recounted_write(account_id: str, *, actual: Stored, operation: str) -> Write:
+    """Replace the counters by a recount, if they did not change since its version; a damaged item
+    is replaced as it is."""
+    item = StorageItem
+    unchanged: Any = item.version == actual.version
+    if actual.version == 0:
+        unchanged = item.version.does_not_exist()
+    return update(
+        StorageItem(account_id, STORAGE),
+        [
+            item.used_bytes.set(actual.used_bytes),
+            item.open_uploads.set(actual.open_uploads),
+            item.version.set(actual.version + 1),
+        ],
+        condition=unchanged | (item.version.exists() & ~item.version.is_type()),
+        refused=ConcurrentUpdate("the counters have changed"),
+        operation=operation,
+    )
 
 
 def _counted(stored: RawItem | None, name: str) -> int:
@@ -130,5 +165,5 @@ def _counted(stored: RawItem | None, name: str) -> int:
 
 def _damaged(stored: RawItem | None) -> DarkroomError:
     account_id = (stored or {}).get("accountId", {}).get("S", "")
-    report_unreadable(account_id, STORAGE, ("usedBytes", "openUploads"))
+    report_unreadable(account_id, STORAGE, ("usedBytes", "openUploads", "version"))
     return CountersDamaged("the account's counters are damaged")

@@ -19,7 +19,7 @@ from darkroom.jobs.naming import file_name_of, shown_key, shown_type
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.command import Command
-from darkroom.kernel.errors import NotFound, PaymentRequired
+from darkroom.kernel.errors import DarkroomError, NotFound
 from darkroom.kernel.limits import FILES_SHOWN_LIMIT, POLL_AFTER_MS
 from darkroom.recipes import REGISTRY
 from darkroom.usecases.jobs.find_file_names import file_ids
@@ -472,13 +472,13 @@ def job_summary(
 
 
 def created_jobs(
-    made: Sequence[tuple[Job, PaymentRequired | None]], *, language: str
+    made: Sequence[tuple[Job, DarkroomError | None]], *, language: str
 ) -> JobsResponse:
     """The created jobs; one that could not be queued has a ``code``."""
     return JobsResponse(jobs=[_created(job, lacking, language) for job, lacking in made])
 
 
-def _created(job: Job, lacking: PaymentRequired | None, language: str) -> CreatedJob:
+def _created(job: Job, lacking: DarkroomError | None, language: str) -> CreatedJob:
     summary = job_summary(job, language=language, price=price_of_draft(job))
     return CreatedJob(**dict(summary), code=lacking.error_code if lacking else None)
 

@@ -56,7 +56,7 @@ BulkStatus = Annotated[
 ]
 ReceiptNote = Annotated[str, Words("ReceiptNote", lambda: ("NO_SPEECH",))]
 ShortfallCode = Annotated[
-    str, Words("ShortfallCode", lambda: ("CREDITS_INSUFFICIENT", "CREDITS_DEBT"))
+    str, Words("ShortfallCode", lambda: ("CREDITS_INSUFFICIENT", "CREDITS_DEBT", "PLAN_LIMIT"))
 ]
 CancelOutcomeName = Annotated[
     str,

@@ -18,6 +18,7 @@ from darkroom.kernel.limits import RECEIVED_TTL_DAYS
 from darkroom.kernel.shapes import checked
 
 RECEIVED, HANDLED = "received", "handled"
+SUBSCRIPTION = "subscription"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class Received:
     session_id: str | None
     payment_id: str | None
     received_at: datetime
+    subscription_ref: str | None = None
+    is_of_subscription: bool = False
     is_handled: bool = False
     next_check_at: datetime | None = None
 
@@ -44,6 +47,9 @@ class ReceivedItem(SalvagedItem, DueItem):
     type = UnicodeAttribute()
     session_id = UnicodeAttribute(null=True, attr_name="sessionId")
     payment_id = UnicodeAttribute(null=True, attr_name="paymentId")
+    about = UnicodeAttribute(null=True)
+    """``subscription``; absent for a payment."""
+    subscription_ref = UnicodeAttribute(null=True, attr_name="subscriptionRef")
     received_at = UnicodeAttribute(attr_name="receivedAt")
     status = UnicodeAttribute()
     tries = NumberAttribute(default=0)
@@ -73,6 +79,8 @@ def receive_write(event: Received) -> Write:
         type=event.type,
         session_id=event.session_id,
         payment_id=event.payment_id,
+        about=SUBSCRIPTION if event.is_of_subscription else None,
+        subscription_ref=event.subscription_ref,
         received_at=to_iso(event.received_at),
         status=RECEIVED,
         **due_fields(event.next_check_at),
@@ -108,6 +116,8 @@ def _to_received(item: ReceivedItem) -> Received:
         type=item.type,
         session_id=item.session_id,
         payment_id=item.payment_id,
+        subscription_ref=item.subscription_ref,
+        is_of_subscription=item.about == SUBSCRIPTION,
         received_at=from_iso(item.received_at),
         is_handled=item.status == HANDLED,
         next_check_at=due_moment(item),

@@ -15,7 +15,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from darkroom.assets import store as assets_store
 from darkroom.assets.reference_store import REFERENCE_PREFIX
 from darkroom.bootstrap.composition import App
-from darkroom.db.damage import read_item
+from darkroom.db.damage import read_item, read_or
+from darkroom.endpoints import items as endpoints_items
 from darkroom.events import store as events_store
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs import share_store
@@ -25,12 +26,14 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.reading import Read, read_job, read_task
 from darkroom.jobs.states import JobStatus
 from darkroom.payments import store as payments_store
+from darkroom.usecases.accounts.announce_levels import announce_levels
 from darkroom.usecases.assets.delete_asset import erase_asset
 from darkroom.usecases.jobs.end_unreadable import end_unreadable
 from darkroom.usecases.jobs.erase_job import erase_job
 from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.usecases.projections.index_job import index_again
 from darkroom.usecases.projections.project_asset import project_asset
+from darkroom.usecases.projections.project_delivery import project_delivery
 from darkroom.usecases.projections.project_event import project_event
 from darkroom.usecases.projections.project_job import project_job
 from darkroom.usecases.projections.project_purchase import project_purchase
@@ -109,11 +112,21 @@ def _handle_event(app: App, new: RawImage, _old: RawImage | None) -> str:
     return "event"
 
 
+def _handle_endpoint_item(app: App, new: RawImage, old: RawImage | None) -> str:
+    if not new["sk"]["S"].startswith(endpoints_items.DELIVERY):
+        return "ignored"
+    read, kind = endpoints_items.delivery_from_item, endpoints_items.DeliveryItem
+    before = read_or(_item(kind, old), read, None) if old else None
+    project_delivery(app, _read(kind, new, read), before=before)
+    return "delivery"
+
+
 _HANDLERS: Mapping[str, Callable[[App, RawImage, RawImage | None], str]] = {
     "purchases": _handle_purchase,
     "assets": _handle_asset,
     "jobs": _handle_job_item,
     "events": _handle_event,
+    "endpoints": _handle_endpoint_item,
 }
 
 
@@ -129,6 +142,10 @@ def _handle_job(app: App, new: RawImage, old: RawImage | None) -> str:
         index_again(job, before=before)
     else:
         project_job(app, job, before=before)
+    is_new_state = before is None or before.status is not job.status
+    if is_new_state and job.status in (JobStatus.DRAFT, JobStatus.QUEUED):
+        # An end is announced with its usage, also by the sweeper.
+        announce_levels(app, job.account_id)
     _measure(job, before)
     return "job"
 

@@ -15,9 +15,11 @@ from darkroom.payments.store import Purchase
 from darkroom.usecases.albums.delete_album import sweep_albums
 from darkroom.usecases.credits.expire_grants import sweep_grants
 from darkroom.usecases.purchases.receive_payment_event import sweep_payment_events
+from darkroom.usecases.sweeps.sweep_deliveries import sweep_deliveries
 from darkroom.usecases.sweeps.sweep_due import sweep_jobs
 from darkroom.usecases.sweeps.sweep_events import sweep_events
 from darkroom.usecases.sweeps.sweep_purchases import sweep_purchases
+from darkroom.usecases.sweeps.sweep_subscriptions import sweep_subscriptions
 from darkroom.usecases.sweeps.sweep_uploads import sweep_uploads
 from darkroom.workers.edge import logger, metrics
 
@@ -35,7 +37,9 @@ def sweep_everything(app: App) -> Counter[str]:
         "grant_": sweep_grants,
         "payment_": partial(sweep_payment_events, on_misplaced=_report_mismatch),
         "purchase_": partial(sweep_purchases, on_misplaced=_report_mismatch),
+        "subscription_": sweep_subscriptions,
         "event_": sweep_events,
+        "delivery_": sweep_deliveries,
     }
     for prefix, sweep in sweeps.items():
         try:

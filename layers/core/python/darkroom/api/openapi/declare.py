@@ -16,8 +16,8 @@ KEY_OPTIONAL = "Optional."
 KEY_REQUIRED = "Required."
 KEY_UNLESS_DRAFT = "Required without `draftJobId`."
 KEY_IF_QUEUED = 'Required with `status: "queued"`.'
-CHARGED = (402, "ACCOUNT_FROZEN")
-"""The errors of every route that reserves credits."""
+CHARGED = (402, "ACCOUNT_FROZEN", "PLAN_LIMIT")
+"""The errors of every route that queues jobs and reserves credits."""
 DRAFTED = (
     "ASSET_FAILED",
     "ASSET_NOT_READY",

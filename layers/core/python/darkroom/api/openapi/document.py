@@ -114,7 +114,8 @@ def _complete(path: str, method: str, operation: Operation, declared: Declaratio
         responses[str(status)] = errors.response_of(
             status, tuple(found.get(status, ())), from_gateway=status in gateway
         )
-    _add_headers(operation, declared)
+    has_limits = method != "get" and not is_public
+    _add_headers(operation, declared, headers.LIMIT_HEADERS if has_limits else ())
     return {code for codes in found.values() for code in codes}
 
 
@@ -124,7 +125,7 @@ def _implied_failures(
     """The errors that follow from the rest of an operation."""
     yield from (500, 503)
     if path not in mounts.PUBLIC_PATHS:
-        yield "UNAUTHORIZED"
+        yield from ("UNAUTHORIZED", "ACCOUNT_ERASED")
     if path.startswith(ADMIN_PREFIXES):
         yield "FORBIDDEN"
     names = {parameter.get("name") for parameter in operation["parameters"]}
@@ -157,12 +158,13 @@ def _add_parameters(operation: Operation, declared: Declaration) -> None:
     parameters += [headers.parameter_ref(name) for name in (*declared.takes, "Accept-Language")]
 
 
-def _add_headers(operation: Operation, declared: Declaration) -> None:
-    """Declare the headers of every response of the operation."""
+def _add_headers(operation: Operation, declared: Declaration, common: Iterable[str]) -> None:
+    """Declare the headers of every response of the operation; ``common`` are those of all."""
     for status, response in operation["responses"].items():
         if "$ref" in response:
             continue
-        names = [name for name, statuses in declared.sends.items() if int(status) in statuses]
+        sent = [name for name, statuses in declared.sends.items() if int(status) in statuses]
+        names = [*sent, *common]
         if declared.key is not None and int(status) < 300:
             names.append(REPLAYED_HEADER)
         response["headers"] = headers.of_response(int(status), names)

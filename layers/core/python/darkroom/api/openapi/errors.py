@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, create_model
 
 from darkroom.api.messages import MESSAGES
-from darkroom.api.openapi.headers import of_response
+from darkroom.api.openapi.headers import LIMIT_HEADERS, of_response
 from darkroom.api.schemas.errors import BODY_OF, ErrorBody
 from darkroom.views.base import ResponseBody
 
@@ -76,8 +76,8 @@ ERRORS = (
     ErrorCode(
         403,
         "PLAN_LIMIT",
-        "the plan allows no more of `name` (`storageBytes`, `concurrentUploads`): `limit`, "
-        "`used`, `plan`, `upgradeTo` (the smallest plan that is large enough, or null)",
+        "the plan allows no more of `name`, a limit of `GET /api/plans`: `limit`, `used`, `plan`, "
+        "`upgradeTo` (the smallest plan that is large enough, or null)",
     ),
     ErrorCode(404, "NOT_FOUND", "missing, or another account's", GENERAL),
     ErrorCode(
@@ -117,6 +117,10 @@ ERRORS = (
     ErrorCode(
         409, "HAS_CHILDREN", "other jobs were made from it; `?cascade=true` deletes them too"
     ),
+    ErrorCode(409, "TOO_MANY", "the account has `limit` of them, and may have no more"),
+    ErrorCode(
+        409, "ENDPOINT_DISABLED", "nothing is sent to the webhook endpoint until it is activated"
+    ),
     ErrorCode(409, "TOO_MANY_CHILDREN", "the job has 500 child jobs that still exist"),
     ErrorCode(
         409,
@@ -149,10 +153,16 @@ ERRORS = (
         "(operators)",
     ),
     ErrorCode(409, "NO_DEBT", "the account owes nothing (operators)"),
+    ErrorCode(409, "NOT_SUBSCRIBED", "the account has no subscription that could be canceled"),
     ErrorCode(
         409, "NOT_RESOLVABLE", "the purchase does not wait for an operator's decision (operators)"
     ),
     ErrorCode(409, "NOT_REDRIVABLE", "the queue of a dead letter no longer exists (operators)"),
+    ErrorCode(
+        410,
+        "ACCOUNT_ERASED",
+        "the account was erased, or is being erased; nothing brings it back",
+    ),
     ErrorCode(
         412,
         "PRECONDITION_FAILED",
@@ -174,7 +184,13 @@ ERRORS = (
         "the request is well-formed but cannot be processed; only where no other code fits",
         GENERAL,
     ),
-    ErrorCode(429, "RATE_LIMITED", "too many requests; repeat after `Retry-After`", GENERAL),
+    ErrorCode(
+        429,
+        "RATE_LIMITED",
+        "too many requests by `policy`, which allows `limit` in a window; repeat after "
+        "`retryAfterSeconds`, which is also `Retry-After`",
+        GENERAL,
+    ),
     ErrorCode(
         500,
         "INTERNAL",
@@ -208,6 +224,7 @@ MEANINGS = {
     403: "Not allowed",
     404: "Missing, or another account's",
     409: "Not possible in the present state",
+    410: "The account was erased",
     412: "Changed in the meantime",
     413: "Too large",
     415: "This kind of file is not accepted",
@@ -217,6 +234,7 @@ MEANINGS = {
     503: "A dependency did not respond; repeating is safe",
 }
 FROM_GATEWAY = frozenset({401, 413, 429, 500, 503})
+_OF_READS = frozenset({"BadListRequest", "TooManyReads"})
 _COMMON = {
     (400, ("VALIDATION_FAILED",)): "BadRequest",
     (400, ("VALIDATION_FAILED", "BAD_CURSOR")): "BadListRequest",
@@ -224,6 +242,7 @@ _COMMON = {
     (402, ("CREDITS_INSUFFICIENT", "CREDITS_DEBT")): "PaymentRequired",
     (403, ("FORBIDDEN",)): "Forbidden",
     (404, ("NOT_FOUND", "ITEM_UNREADABLE")): "NotFound",
+    (410, ("ACCOUNT_ERASED",)): "AccountErased",
     (413, ("BODY_TOO_LARGE",)): "TooLarge",
     (422, ("IDEMPOTENCY_MISMATCH", "UNPROCESSABLE")): "KeyReused",
     (429, ("RATE_LIMITED",)): "TooManyRequests",
@@ -266,15 +285,22 @@ def response_of(status: int, codes: tuple[str, ...], *, from_gateway: bool) -> d
 def common_responses() -> dict[str, Any]:
     """``components.responses``."""
     return {
-        name: _response(status, codes, from_gateway=status in FROM_GATEWAY)
+        name: _response(
+            status,
+            codes,
+            from_gateway=status in FROM_GATEWAY,
+            headers=() if name in _OF_READS else LIMIT_HEADERS,
+        )
         for (status, codes), name in _COMMON.items()
     }
 
 
-def _response(status: int, codes: tuple[str, ...], *, from_gateway: bool) -> dict[str, Any]:
+def _response(
+    status: int, codes: tuple[str, ...], *, from_gateway: bool, headers: Iterable[str] = ()
+) -> dict[str, Any]:
     return {
         "description": MEANINGS[status],
-        "headers": of_response(status),
+        "headers": of_response(status, headers),
         "content": {"application/json": {"schema": _schema(codes, from_gateway=from_gateway)}},
     }
 

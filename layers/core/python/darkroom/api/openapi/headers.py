@@ -7,9 +7,12 @@ from typing import Any
 
 from darkroom.api.app import VERSION, VERSION_HEADER
 from darkroom.api.idempotency import REPLAYED_HEADER
+from darkroom.api.rate_limits import RATE_LIMIT, RATE_LIMIT_POLICY
 from darkroom.kernel.limits import IDEMPOTENCY_KEY_LIMIT_CHARS
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+LIMIT_HEADERS = (RATE_LIMIT, RATE_LIMIT_POLICY)
+"""The headers of every response to a request that may write, but the gateway's own."""
 RETRY_AFTER = "Retry-After"
 
 _KEY = (
@@ -67,7 +70,7 @@ _RESPONSE: dict[str, tuple[str, str, bool]] = {
         VERSION,
         False,
     ),
-    "ETag": ("Names this state of the job, in quotes.", '"d41d8cd98f00b204"', True),
+    "ETag": ("Names this state of what the response shows, in quotes.", '"d41d8cd98f00b204"', True),
     REPLAYED_HEADER: (
         "`true` if this is the stored response to an earlier request with the same key.",
         "true",
@@ -76,6 +79,23 @@ _RESPONSE: dict[str, tuple[str, str, bool]] = {
     "Link": (
         'The next page, as `<path>; rel="next"`; only if there is one.',
         '</api/jobs.csv?cursor=…>; rel="next"',
+        False,
+    ),
+    RATE_LIMIT: (
+        (
+            "What is left in the current windows, the nearest to its limit first: of a policy, `r` "
+            "more in the next `t` seconds (draft-ietf-httpapi-ratelimit-headers). For requests "
+            "that may write."
+        ),
+        '"generation";r=7;t=41, "requests";r=93;t=41',
+        False,
+    ),
+    RATE_LIMIT_POLICY: (
+        (
+            "The policies: `q` in each window of `w` seconds, for all requests of the account. "
+            "`requests` counts every POST, PATCH and DELETE; `generation` those that queued a job."
+        ),
+        '"generation";q=10;w=60, "requests";q=100;w=60',
         False,
     ),
     "Referrer-Policy": (

@@ -51,12 +51,21 @@ TAGS: list[dict[str, str]] = [
     {"name": "Shares", "description": "Public links to the outputs of a job."},
     {"name": "Events", "description": "What users do in the frontend, for analytics."},
     {
+        "name": "Account",
+        "description": "The caller's own account: profile, plan and usage; to take along, and to "
+        "leave.",
+    },
+    {
         "name": "Credits",
         "description": "The wallet, its transactions, purchases, and what things cost.",
     },
     {
         "name": "Catalog",
         "description": "What can be made: recipes, templates, limits. Public.",
+    },
+    {
+        "name": "Webhook endpoints",
+        "description": "Where the account's events are sent, and the log of what was sent.",
     },
     {
         "name": "Webhooks",
@@ -94,6 +103,7 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "albumId": ("The album.", "alb_01KE6P4YM0DW25PDBDE1K4KS00"),
     "assetId": ("The file.", "ast_01KE6P4YM0DW25PDBDE1K4KS00"),
     "cursor": ("The `nextCursor` of the page before; without it, the first page.", None),
+    "exportId": ("The export.", "exp_01KE6P4YM0DW25PDBDE1K4KS00"),
     "jobId": ("The job.", _JOB),
     "limit": ("The most items in a page.", None),
     "outputId": ("The output.", "out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1"),

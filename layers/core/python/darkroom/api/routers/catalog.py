@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp
+from darkroom.api.caching import (
+    CACHE_HEADERS,
+    UNCHANGED,
+    Content,
+    catalog_response,
+    content_of,
+)
 from darkroom.api.openapi.declare import declare
 from darkroom.api.schemas.catalog import (
     HealthResponse,
     Plan,
     PlanLimitsResponse,
     PlanList,
+    PlanPrice,
     RecipeLimits,
     RecipesResponse,
     SliderLimits,
@@ -23,12 +33,14 @@ from darkroom.api.schemas.catalog import (
 )
 from darkroom.kernel import catalog, limits
 from darkroom.kernel.media_types import AUDIO, IMAGE, VIDEO
-from darkroom.plans.model import label_of, limits_of, plan_names
+from darkroom.plans.model import label_of, limits_of, plan_names, prices_of
 from darkroom.recipes import REGISTRY, captions, images, portraits, scenes
 from darkroom.templates.choice import list_templates
 from darkroom.views.labels import Label
 
 router = APIRouter(tags=["Catalog"])
+TEMPLATE_FILTERS = 64
+"""At most: none or one of three modes, stages and genres."""
 
 _LIMITS = RecipeLimits(
     photos_per_job=limits.PHOTOS_PER_JOB_LIMIT,
@@ -47,20 +59,26 @@ _LIMITS = RecipeLimits(
     "/api/plans",
     operation_id="listPlans",
     summary="List plans",
-    openapi_extra=declare(),
+    response_model=PlanList,
+    responses=UNCHANGED,
+    openapi_extra=declare(takes=["If-None-Match"], sends=CACHE_HEADERS),
 )
-async def get_plans() -> PlanList:
+async def get_plans(request: Request) -> Response:
     """Plans and their limits. Public."""
-    return PlanList(items=[_plan(name) for name in plan_names()])
+    plans = PlanList(items=[_plan(name) for name in plan_names()])
+    return catalog_response(request, content_of(plans))
 
 
 @router.get(
     "/api/templates",
     operation_id="listTemplates",
     summary="List templates",
-    openapi_extra=declare(),
+    response_model=TemplatePage,
+    responses=UNCHANGED,
+    openapi_extra=declare(takes=["If-None-Match"], sends=CACHE_HEADERS),
 )
 async def get_templates(
+    request: Request,
     mode: Annotated[
         TemplateMode | None, Query(description="Only templates of this recipe.")
     ] = None,
@@ -70,30 +88,22 @@ async def get_templates(
     genre: Annotated[
         TemplateGenre | None, Query(description="Only templates of this genre.")
     ] = None,
-) -> TemplatePage:
+) -> Response:
     """Templates that match the filters."""
-    items = list_templates(mode, stage, genre)
-    return TemplatePage.model_validate({"items": items, "nextCursor": None})
+    return catalog_response(request, _templates(mode, stage, genre))
 
 
 @router.get(
     "/api/recipes",
     operation_id="listRecipes",
     summary="List recipes",
-    openapi_extra=declare(),
+    response_model=RecipesResponse,
+    responses=UNCHANGED,
+    openapi_extra=declare(takes=["If-None-Match"], sends=CACHE_HEADERS),
 )
-async def get_recipes() -> RecipesResponse:
+async def get_recipes(request: Request) -> Response:
     """Recipes with their options, and labels in English and Korean."""
-    return RecipesResponse(
-        recipes=sorted(REGISTRY),
-        **catalog.read("recipes.json"),
-        styles={code: style["label"] for code, style in portraits.styles().items()},
-        aspect_ratios=list(images.ASPECT_RATIOS),
-        languages={code: Label(**label) for code, label in captions.source_languages().items()},
-        source_languages=list(captions.source_languages()),
-        target_languages=list(captions.target_languages()),
-        limits=_LIMITS,
-    )
+    return catalog_response(request, _recipes())
 
 
 @router.get(
@@ -107,19 +117,42 @@ async def get_health(app: CurrentApp) -> HealthResponse:
     return HealthResponse(status="ok", stage=app.settings.stage)
 
 
+@lru_cache(maxsize=TEMPLATE_FILTERS)
+def _templates(mode: str | None, stage: str | None, genre: str | None) -> Content:
+    items = list_templates(mode, stage, genre)
+    return content_of(TemplatePage.model_validate({"items": items, "nextCursor": None}))
+
+
+@lru_cache(maxsize=1)
+def _recipes() -> Content:
+    recipes = RecipesResponse(
+        recipes=sorted(REGISTRY),
+        **catalog.read("recipes.json"),
+        styles={code: style["label"] for code, style in portraits.styles().items()},
+        aspect_ratios=list(images.ASPECT_RATIOS),
+        languages={code: Label(**label) for code, label in captions.source_languages().items()},
+        source_languages=list(captions.source_languages()),
+        target_languages=list(captions.target_languages()),
+        limits=_LIMITS,
+    )
+    return content_of(recipes)
+
+
 def _plan(name: str) -> Plan:
     allowed = limits_of(name)
     return Plan(
         plan=name,
         name=Label(**label_of(name)),
-        # Operators put accounts on plans; none is sold.
-        prices=[],
-        limits=PlanLimitsResponse(
-            storage_bytes=allowed.storage_bytes,
-            image_file_bytes=allowed.file_bytes[IMAGE],
-            video_file_bytes=allowed.file_bytes[VIDEO],
-            audio_file_bytes=allowed.file_bytes[AUDIO],
-            concurrent_uploads=allowed.concurrent_uploads,
-            concurrent_tasks=allowed.concurrent_tasks,
+        prices=[
+            PlanPrice(currency=currency, amount=str(amount), interval="month")
+            for currency, amount in prices_of(name).items()
+        ],
+        limits=PlanLimitsResponse.model_validate(
+            {
+                **allowed.by_name,
+                "imageFileBytes": allowed.file_bytes[IMAGE],
+                "videoFileBytes": allowed.file_bytes[VIDEO],
+                "audioFileBytes": allowed.file_bytes[AUDIO],
+            }
         ),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.caching import CACHE_HEADERS, UNCHANGED, catalog_response, content_of
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.openapi.declare import declare
 from darkroom.api.parameters import Cursor, Limit
@@ -76,8 +78,10 @@ async def list_purchases(app: CurrentApp, caller: CurrentCaller) -> PurchasePage
     "/api/pricing",
     operation_id="getPricing",
     summary="Get prices",
-    openapi_extra=declare(),
+    response_model=PricingResponse,
+    responses=UNCHANGED,
+    openapi_extra=declare(takes=["If-None-Match"], sends=CACHE_HEADERS),
 )
-async def get_pricing(app: CurrentApp) -> PricingResponse:
+async def get_pricing(request: Request, app: CurrentApp) -> Response:
     """Packs, costs in credits, and the rules by which jobs are charged. Public."""
-    return views.get_pricing(app)
+    return catalog_response(request, content_of(views.get_pricing(app)))

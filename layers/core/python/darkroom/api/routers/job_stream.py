@@ -23,6 +23,8 @@ from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import STREAM_RETRY_MS, STREAM_TICKET_SECONDS
 from darkroom.kernel.signing import BadSignature, sign, verify
+from darkroom.usecases.accounts.check_account import check_not_erased
+from darkroom.usecases.limits.limit_requests import limit_stream
 from darkroom.views.job_changes import Changes, JobEvent, changes_since, job_event, read_position
 
 PURPOSE = "stream-ticket"
@@ -71,7 +73,7 @@ async def open_stream(app: CurrentApp, caller: CurrentCaller) -> StreamTicketRes
             "content": {MEDIA_TYPE: {"schema": EVENTS}},
         }
     },
-    openapi_extra=declare(takes=["Last-Event-ID"], sends=dict.fromkeys(HEADERS, (200,))),
+    openapi_extra=declare(429, takes=["Last-Event-ID"], sends=dict.fromkeys(HEADERS, (200,))),
 )
 async def stream(
     app: CurrentApp,
@@ -97,12 +99,14 @@ async def stream(
         account_id = _account_of_ticket(app, ticket)
     else:
         account_id = _account_of_token(app, authorization)
+    check_not_erased(app, account_id)
     position = read_position(last_event_id or lastEventId, app.clock.now())
     changes = changes_since(app, account_id, position)
     return Response(_events(changes), media_type=MEDIA_TYPE, headers=HEADERS)
 
 
 def _account_of_ticket(app: App, ticket: str) -> str:
+    """Raises: Unauthorized; RateLimited: too many connections with this ticket."""
     try:
         grant = verify(app.signing_secret.value, PURPOSE, ticket)
     except BadSignature as error:
@@ -110,6 +114,7 @@ def _account_of_ticket(app: App, ticket: str) -> str:
     if app.clock.now().timestamp() >= grant["until"]:
         raise Unauthorized("the ticket is too old")
     account_id: str = grant["account"]
+    limit_stream(app, account_id, ticket=str(grant["until"]))
     return account_id
 
 

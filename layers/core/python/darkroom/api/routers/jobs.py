@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.caching import UNCHANGED, has_tag, tags_of
 from darkroom.api.idempotency import read_command, respond_once
 from darkroom.api.json_response import json_response
 from darkroom.api.openapi.declare import (
@@ -77,7 +78,7 @@ async def post_jobs(
     operation_id="getJob",
     summary="Get a job",
     response_model=JobResponse,
-    responses={304: {"description": "Unchanged"}},
+    responses=UNCHANGED,
     openapi_extra=declare(
         400,
         404,
@@ -107,7 +108,7 @@ async def get_job(
     actions = views.actions_of(app, family, language=caller.language)
     tag = views.etag(app, family, actions, language=caller.language)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
-    if {tag, "*"} & set(_tags(request, "if-none-match")):
+    if has_tag(request, tag):
         return Response(status_code=304, headers=headers)
     detail = views.job_detail(
         app, family, actions, language=caller.language, inline=disposition == "inline"
@@ -143,7 +144,7 @@ async def patch_job(
     ``inputs`` or at the top level.
     """
     command, _ = await read_command(request, app, caller, key_required=False)
-    wanted = _tags(request, "if-match")
+    wanted = tags_of(request, "if-match")
 
     def is_current(draft: Job) -> bool:
         # The rest of an ETag depends on the links and on other items, which may change by time.
@@ -204,8 +205,3 @@ async def delete(
     """Delete a draft or a finished job with its files; with ``cascade``, also jobs made from it."""
     delete_job(app, account_id=caller.account_id, job_id=jobId, cascade=cascade)
     return Response(status_code=204)
-
-
-def _tags(request: Request, header: str) -> list[str]:
-    text = request.headers.get(header, "")
-    return [tag.strip().removeprefix("W/") for tag in text.split(",") if tag.strip()]

@@ -24,6 +24,7 @@ from darkroom.views.base import (
     NextCursor,
     Omittable,
     ResponseBody,
+    SizeBytes,
     Timestamp,
     Words,
     described,
@@ -132,6 +133,17 @@ class RebuildResponse(ResponseBody):
     ]
 
 
+class RecountResponse(ResponseBody):
+    """What the account stores, and what of its counters was wrong."""
+
+    storage_bytes: Annotated[SizeBytes, described("Bytes of all its files.", 820_000_000)]
+    open_uploads: Annotated[Count, described("Files that are being uploaded.", 0)]
+    storage_bytes_before: Annotated[SizeBytes, described("Bytes counted before.", 819_999_000)]
+    open_uploads_before: Annotated[Count, described("Uploads counted before.", 0)]
+    jobs: Annotated[Count, described("Jobs whose usage or files were not counted as they are.", 1)]
+    months: Annotated[Count, described("Months whose sums were not those of their records.", 0)]
+
+
 class RedriveRequest(RequestBody):
     bulk_fields = frozenset({"ids"})
 
@@ -173,8 +185,9 @@ class DeadLetter(ResponseBody):
         str,
         Words("DeadLetterOutcome", lambda: get_args(Ended)),
         described(
-            "What it was about and what was ended: a task, an archive or an upload (`asset`); "
-            "nothing if the message was `unreadable` or the item that it names is `damaged`."
+            "What it was about and what was ended: a task, an archive, an attempt to send a "
+            "webhook (`delivery`) or an upload (`asset`); nothing if the message was `unreadable` "
+            "or the item that it names is `damaged`."
         ),
     ]
     body: Annotated[

@@ -16,6 +16,7 @@ from darkroom.templates.choice import list_templates
 from darkroom.views.base import Count, NextCursor, ResponseBody, SizeBytes, Words, described
 from darkroom.views.credits import DECIMAL_PATTERN, CurrencyCode, PlanWord
 from darkroom.views.labels import Label
+from darkroom.views.levels import Amount
 from darkroom.views.words import Mode, RecipeName
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ class PlanPrice(ResponseBody):
 
 
 class PlanLimitsResponse(ResponseBody):
+    """Null where the plan sets no limit."""
+
     storage_bytes: Annotated[
         SizeBytes, described("Bytes of all files together, with those being uploaded.", 10**10)
     ]
@@ -196,6 +199,24 @@ class PlanLimitsResponse(ResponseBody):
     audio_file_bytes: Annotated[SizeBytes, described("Bytes of one recording.", 2 * 10**9)]
     concurrent_uploads: Annotated[Count, described("Files in upload at the same time.", 50)]
     concurrent_tasks: Annotated[Count, described("Tasks in progress at the same time.", 5)]
+    jobs_per_month: Annotated[Count | None, described("Jobs queued in a month.", 1000)]
+    free_jobs_per_day: Annotated[Count | None, described("Jobs without a price in a day.", 100)]
+    drafts_open: Annotated[Count | None, described("Drafts at the same time.", 1000)]
+    queued_jobs: Annotated[Count | None, described("Jobs that have not ended.", 500)]
+    upload_sessions_per_hour: Annotated[
+        Count | None, described("Upload sessions opened in an hour.", 300)
+    ]
+    ingest_minutes_per_day: Annotated[
+        Count | None, described("Minutes of uploaded media checked in a day.", 600)
+    ]
+    provider_cost_usd: Annotated[
+        Amount | None, described("Cost of providers in a month, in US dollars.", 20)
+    ]
+    short_forms: Annotated[Count | None, described("Short forms in a month.", 30)]
+    channels: Annotated[Count | None, described("Connected channels.", 3)]
+    live_hours: Annotated[Count | None, described("Hours of live recordings in a month.", 10)]
+    teams: Annotated[Count | None, described("Teams that the account owns.", 1)]
+    team_members: Annotated[Count | None, described("Members of each team.", 5)]
 
 
 class Plan(ResponseBody):
@@ -203,7 +224,7 @@ class Plan(ResponseBody):
     name: Annotated[Label, described("Its name for users.")]
     prices: Annotated[
         list[PlanPrice],
-        described("Its price in each currency; empty if it is not sold here."),
+        described("Its price in each currency; empty if it costs nothing."),
     ]
     limits: Annotated[PlanLimitsResponse, described("What an account on the plan may use.")]
 

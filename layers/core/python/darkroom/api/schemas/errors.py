@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from darkroom.credits import pricing
 from darkroom.kernel.problems import SENTENCES
-from darkroom.plans.model import plan_names
+from darkroom.plans.model import limit_names, plan_names
 from darkroom.views.base import Count, Omittable, ResponseBody, Words
 
 PlanName = Annotated[str, Words("PlanName", plan_names)]
@@ -132,16 +132,38 @@ class ShortfallBody(ErrorBody):
     )
 
 
+class RateLimitBody(ErrorBody):
+    policy: Omittable[Literal["requests", "generation", "portraits", "quotes", "stream"]] = Field(
+        default=None, description="The policy that the request was over.", examples=["generation"]
+    )
+    limit: Omittable[int] = Field(
+        default=None, description="The most in one window of the policy.", examples=[10]
+    )
+    retry_after_seconds: Omittable[int] = Field(
+        default=None,
+        description="Seconds until the next window begins; the same as `Retry-After`.",
+        examples=[41],
+    )
+
+
 class PlanLimitBody(ErrorBody):
-    name: Literal["storageBytes", "concurrentUploads"] = Field(
+    name: Annotated[str, Words("PlanLimitName", limit_names)] = Field(
         description="The limit of the plan.", examples=["storageBytes"]
     )
     limit: int = Field(
-        description="The most that the plan allows: bytes or files.", examples=[1_000_000_000]
+        description="The most that the plan allows, in the unit of the limit: bytes, files, jobs, "
+        "minutes, US dollars.",
+        examples=[1_000_000_000],
     )
-    used: int = Field(description="What is in use: bytes or files.", examples=[999_000_000])
+    used: int | float = Field(
+        description="What is in use, in the same unit.", examples=[999_000_000]
+    )
     plan: PlanName = Field(description="The account's plan.", examples=["free"])
     upgrade_to: UpgradeTo
+
+
+class TooManyBody(ErrorBody):
+    limit: int = Field(description="The most that an account may have.", examples=[20])
 
 
 class FileTooLargeBody(InvalidFieldsBody):
@@ -169,7 +191,9 @@ BODY_OF: dict[str, type[ErrorBody]] = {
     "MULTIPLE_FACES": FacesBody,
     "NO_FACE": FacesBody,
     "PLAN_LIMIT": PlanLimitBody,
+    "RATE_LIMITED": RateLimitBody,
     "REFERENCE_PHOTO_MISSING": MissingRolesBody,
+    "TOO_MANY": TooManyBody,
     "UNSUPPORTED_TYPE": InvalidFieldsBody,
     "UPLOAD_INCOMPLETE": MissingPartsBody,
     "VALIDATION_FAILED": InvalidFieldsBody,

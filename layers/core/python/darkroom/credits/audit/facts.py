@@ -20,10 +20,11 @@ WRITTEN_OFF = "ITEM_UNREADABLE"
 returned, its outputs stay, and its hold was reconstructed from the ledger."""
 
 
-Law = Literal["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8"]
+Law = Literal["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9"]
 """L1: the wallet is the sum of its entries. L2: nothing is below zero. L3: grants add up to the
 balance. L4: a cause happens once. L5: a hold ends once, in full. L6: a job has what it promised.
-L7: credits that came in are there, spent, expired or reversed. L8: every item can be read."""
+L7: credits that came in are there, spent, expired or reversed. L8: every item can be read.
+L9: the counters of storage are the sums over the files."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from darkroom.kernel import catalog
+from darkroom.kernel.money import NANOS
 
 ANY_MODEL = "*"
-NANOS = 10**9
 _PROVIDERS = "providers.json"
 
 

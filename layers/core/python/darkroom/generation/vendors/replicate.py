@@ -43,7 +43,6 @@ from darkroom.generation.vendor_errors import (
     seconds_in,
     unsupported,
 )
-from darkroom.generation.vendors import standard_webhooks
 from darkroom.generation.vendors.http import (
     UPLOAD_TIMEOUT_SECONDS,
     AsyncHttpVendor,
@@ -54,6 +53,7 @@ from darkroom.generation.vendors.http import (
     read_json_object,
     retryable,
 )
+from darkroom.kernel import standard_webhooks
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.limits import WAITING_LIMIT_SECONDS

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from darkroom.kernel.clock import Clock, SystemClock
 from darkroom.kernel.errors import InvalidInput, Unauthorized
@@ -30,8 +30,10 @@ from darkroom.payments.ports import (
     PaymentState,
     PaymentUnreadable,
     RefundRefused,
+    SubscriptionState,
 )
 from darkroom.payments.store import GatewayName, Purchase
+from darkroom.payments.subscription_store import Order, Subscription
 
 TOLERANCE_SECONDS = 300
 # One call with its retry has to end well before the shortest function timeout (15 s).
@@ -62,6 +64,23 @@ PAYMENT_EVENTS = frozenset(
         "charge.dispute.closed",
     }
 )
+SUBSCRIPTION_EVENTS = frozenset(
+    {
+        "customer.subscription.created",
+        "customer.subscription.deleted",
+        "customer.subscription.paused",
+        "customer.subscription.resumed",
+        "customer.subscription.updated",
+    }
+)
+INVOICE_EVENTS = frozenset({"invoice.paid", "invoice.payment_failed"})
+# https://docs.stripe.com/api/subscriptions/object (status). While a renewal is collected again and
+# again (past_due), the plan stays.
+_SUBSCRIBED = frozenset({"active", "past_due", "trialing"})
+_ORDERS: Mapping[str, Mapping[str, Any]] = {
+    "cancel": {"cancel_at_period_end": True},
+    "resume": {"cancel_at_period_end": False},
+}
 _REFUND_STANDS = frozenset({"pending", "requires_action", "succeeded"})
 _DISPUTE_OVER = frozenset({"won", "warning_closed", "prevented"})
 # An early-warning inquiry takes no money; it becomes a dispute only when it is escalated.
@@ -124,8 +143,23 @@ class StripeGateway:
         if kind in SESSION_EVENTS:
             session_id = _object_id(subject.get("id"))
             return PaymentEvent(
-                event_id=event_id, type=kind, session_id=session_id, payment_id=None
+                event_id=event_id,
+                type=kind,
+                session_id=session_id,
+                payment_id=None,
+                is_of_subscription=subject.get("mode") == "subscription",
             )
+        if kind in SUBSCRIPTION_EVENTS | INVOICE_EVENTS:
+            ref = subject.get("id") if kind in SUBSCRIPTION_EVENTS else _invoiced(subject)
+            if ref is not None:
+                return PaymentEvent(
+                    event_id=event_id,
+                    type=kind,
+                    session_id=None,
+                    payment_id=None,
+                    subscription_ref=_object_id(ref),
+                    is_of_subscription=True,
+                )
         payment_id = subject.get("payment_intent")
         if kind in PAYMENT_EVENTS and payment_id:
             return PaymentEvent(
@@ -185,6 +219,59 @@ class StripeGateway:
             currency=str(payment.get("currency") or session.get("currency") or "").upper(),
             taken_back=self._taken_back(payment) if is_paid and payment else (),
         )
+
+    def create_subscription(self, subscription: Subscription) -> Checkout:
+        params = _subscription_params(subscription, self._return_url)
+        key = f"{subscription.subscription_id}-{subscription.attempt}-{_digest(params)}"
+        session = self._write(
+            lambda api: api.checkout.sessions.create(
+                params=params, options={"idempotency_key": key}
+            )
+        )
+        return Checkout(session_id=session["id"], url=session["url"])
+
+    def read_subscription(
+        self, *, session_id: str | None, ref: str | None
+    ) -> SubscriptionState | None:
+        session: Mapping[str, Any] = {}
+        found: Mapping[str, Any] = {}
+        read = self._find
+        if ref is None:
+            session = read(lambda api: api.checkout.sessions.retrieve(session_id).to_dict())
+            ref, read = session.get("subscription"), self._read
+        if ref is not None:
+            found = read(lambda api: api.subscriptions.retrieve(ref).to_dict())
+        names = found.get("metadata") or session.get("metadata") or {}
+        if "subscriptionId" not in names or "accountId" not in names:
+            return None
+        return SubscriptionState(
+            account_id=names["accountId"],
+            subscription_id=names["subscriptionId"],
+            session_id=session_id,
+            ref=ref,
+            customer=found.get("customer"),
+            status=_subscription_status(session, found),
+            started_at=_moment(found.get("start_date")),
+            ends_at=_moment(_period_end(found)),
+            renews=not (found.get("cancel_at_period_end") or found.get("cancel_at")),
+        )
+
+    def give_order(self, ref: str, order: Order) -> None:
+        import stripe
+
+        def call(api: Any) -> Any:
+            if order == "stop":
+                # The rest of the period is credited to the customer, whose new plan uses it:
+                # https://docs.stripe.com/api/subscriptions/cancel
+                params = {"prorate": True, "invoice_now": True}
+                return api.subscriptions.cancel(ref, params=params)
+            return api.subscriptions.update(ref, params=_ORDERS[order])
+
+        try:
+            self._write(call)
+        except stripe.InvalidRequestError as error:
+            # It has ended already, or is of another account.
+            raise PaymentMissing(f"Stripe returned {error.http_status}") from error
 
     def _taken_back(self, payment: Mapping[str, Any]) -> tuple[MoneyBack, ...]:
         refunds = self._list(lambda api: api.refunds, payment["id"])
@@ -319,6 +406,57 @@ def _checkout_params(purchase: Purchase, return_url: str) -> dict[str, Any]:
         "success_url": f"{return_url}?purchase={purchase.purchase_id}",
         "cancel_url": f"{return_url}?canceled={purchase.purchase_id}",
     }
+
+
+def _subscription_params(subscription: Subscription, return_url: str) -> dict[str, Any]:
+    ours = {
+        "accountId": subscription.account_id,
+        "subscriptionId": subscription.subscription_id,
+    }
+    price = {
+        "currency": subscription.currency.lower(),
+        "unit_amount": subscription.amount_minor,
+        "recurring": {"interval": "month"},
+        "product_data": {"name": f"Plan {subscription.plan}"},
+    }
+    params: dict[str, Any] = {
+        "mode": "subscription",
+        "client_reference_id": subscription.subscription_id,
+        "metadata": ours,
+        # Events about the subscription refer only to it, so it has the metadata too.
+        "subscription_data": {"metadata": ours},
+        "line_items": [{"quantity": 1, "price_data": price}],
+        "success_url": f"{return_url}?subscription={subscription.subscription_id}",
+        "cancel_url": f"{return_url}?canceled={subscription.subscription_id}",
+    }
+    return params | ({"customer": subscription.customer} if subscription.customer else {})
+
+
+def _invoiced(invoice: Mapping[str, Any]) -> Any:
+    """The subscription of an invoice, which stands in one place or another by the API's version."""
+    details = (invoice.get("parent") or {}).get("subscription_details") or {}
+    return details.get("subscription") or invoice.get("subscription")
+
+
+def _subscription_status(
+    session: Mapping[str, Any], found: Mapping[str, Any]
+) -> Literal["pending", "active", "ended"]:
+    if not found:
+        return "ended" if session.get("status") == "expired" else "pending"
+    if found["status"] in _SUBSCRIBED:
+        return "active"
+    return "pending" if found["status"] == "incomplete" else "ended"
+
+
+def _period_end(found: Mapping[str, Any]) -> int | None:
+    """Newer versions of the API have the period in the items of the subscription."""
+    ends = [found.get("current_period_end")]
+    ends += [item.get("current_period_end") for item in found.get("items", {}).get("data", ())]
+    return max((end for end in ends if end is not None), default=None)
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _digest(params: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ from darkroom.studio.pictures.raster import HEIGHT, WIDTH
 
 _DEFAULT_SECONDS: Final = 3.0
 _SECONDS_RANGE: Final = (1.0, 10.0)
-_CRF: Final = 22
+_CRF: Final = 20
 _MOVING_GRAIN: Final = 0.6
 """Moving grain shows more than grain that stands still, and costs the encoder dearly."""
 _EFFECT_SPEED_BY_PACE: Final = 0.25

@@ -56,7 +56,7 @@ TRANSITIONS: Final = ("crossfade", "dip_to_black", "cut")
 MAX_CLIPS: Final = 20
 _CLIP_KEY: Final = re.compile(r"^clip_(\d+)$")
 _VOICE_KEY: Final = "speech"
-_CRF: Final = 23
+_CRF: Final = 22
 _END_DIM: Final = 0.42
 _STYLES: Final[dict[CueKind, TextStyle]] = {
     CueKind.HOOK: HOOK_STYLE,

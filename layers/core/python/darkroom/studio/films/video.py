@@ -35,6 +35,9 @@ _MAX_FRAMES: Final = FPS * 120
 _REC709: Final = 1
 _LIMITED_RANGE: Final = 1
 
+_PRESET: Final = "veryfast"
+"""With quality 2 steps finer than ``superfast``, half the bytes and a higher PSNR for an eighth
+more of processor time; users fetch every film."""
 _ALIKE_EVERYWHERE: Final = "threads=1:lookahead-threads=1:cpu-independent=1"
 """Neither threads nor what the processor is quick at may change what the encoder decides."""
 _EXACT: Final = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
@@ -86,7 +89,7 @@ class Mp4Writer:
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.time_base = Fraction(1, FPS)
         stream.options = {
-            "preset": "superfast",
+            "preset": _PRESET,
             "crf": str(crf),
             "profile": "high",
             "g": str(FPS * 2),

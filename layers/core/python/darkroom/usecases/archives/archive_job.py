@@ -22,6 +22,7 @@ from darkroom.jobs.naming import file_name_of
 from darkroom.kernel.errors import Conflict, NotFound, TooLarge
 from darkroom.kernel.limits import ARCHIVE_LIMIT_BYTES
 from darkroom.kernel.object_keys import outputs_prefix
+from darkroom.usecases.archives.count_archive import count_archive
 
 MIME_TYPE = "application/zip"
 FORMAT = "2"
@@ -85,13 +86,16 @@ def archive_job(app: App, *, job_id: str) -> str:
         archive = archive_of(family)
     except (Conflict, TooLarge):
         return GONE
-    if app.storage.find(archive.key) is not None:
+    stored = app.storage.find(archive.key)
+    if stored is not None:
+        count_archive(app, family.job, size_bytes=stored.size_bytes)
         return THERE
     try:
-        make_archive(app.storage, archive)
+        size_bytes = make_archive(app.storage, archive)
     except NotFound:
         mark_failed(app.storage, archive)
         return FAILED
+    count_archive(app, family.job, size_bytes=size_bytes)
     return MADE
 
 
@@ -108,8 +112,8 @@ def give_up_archive(app: App, *, job_id: str) -> None:
         mark_failed(app.storage, archive)
 
 
-def make_archive(storage: Storage, archive: Archive) -> None:
-    """Write the zip and store it atomically.
+def make_archive(storage: Storage, archive: Archive) -> int:
+    """Write the zip and store it atomically; returns its size in bytes.
 
     Raises:
         NotFound: a file is missing; an archive without it would only look complete.
@@ -120,7 +124,9 @@ def make_archive(storage: Storage, archive: Archive) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
             for name, output in zip(archive.names, archive.outputs, strict=True):
                 _add(file, name=name, dated=archive.dated, storage=storage, key=output.storage_key)
+        size_bytes = path.stat().st_size
         storage.upload(archive.key, path, mime_type=MIME_TYPE)
+    return size_bytes
 
 
 def entry_names(job: Job, outputs: Sequence[Output]) -> list[str]:

@@ -20,6 +20,7 @@ from darkroom.usecases.archives.archive_job import (
     make_archive,
     take_failure,
 )
+from darkroom.usecases.archives.count_archive import count_archive
 
 
 @dataclass(kw_only=True)
@@ -57,18 +58,22 @@ def request_archive(
     if family is None or family.job.account_id != account_id:
         raise NotFound("no such job")
     archive = archive_of(family)
-    if app.storage.find(archive.key) is None:
+    stored = app.storage.find(archive.key)
+    if stored is not None:
+        size_bytes = stored.size_bytes
+    else:
         if take_failure(app.storage, archive):
             raise Conflict("the worker could not make it", code="ARCHIVE_FAILED")
         if not allowed.take(archive.size_bytes, app.clock.now()):
             app.archive_queue.send({"archiveOf": job_id})
             return None
-        _make_now(app, archive)
+        size_bytes = _make_now(app, archive)
+    count_archive(app, family.job, size_bytes=size_bytes)
     return app.storage.download_link(archive.key, file_name=archive.file_name, mime_type=MIME_TYPE)
 
 
-def _make_now(app: App, archive: Archive) -> None:
+def _make_now(app: App, archive: Archive) -> int:
     try:
-        make_archive(app.storage, archive)
+        return make_archive(app.storage, archive)
     except NotFound as error:
         raise Conflict("one of its files is missing", code="ARCHIVE_FAILED") from error

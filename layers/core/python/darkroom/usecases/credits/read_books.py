@@ -38,6 +38,8 @@ from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db.damage import DAMAGE
 from darkroom.db.items import BaseItem, SalvagedItem
 from darkroom.db.writes import RawItem
+from darkroom.endpoints.items import EndpointItem, endpoint_from_item
+from darkroom.exports.store import ExportItem, to_export
 from darkroom.jobs.items import (
     INHERITED_PREFIX,
     INPUTS_KEY,
@@ -49,20 +51,27 @@ from darkroom.jobs.items import (
     TaskItem,
 )
 from darkroom.payments.store import PurchaseItem
+from darkroom.payments.subscription_store import SubscriptionItem, to_subscription
 from darkroom.plans.storage_store import StorageItem, stored_of
-from darkroom.plans.store import AccountItem, plan_of
+from darkroom.plans.store import AccountItem, to_account
 from darkroom.uploads.session_store import SessionItem, to_session
+from darkroom.usage.store import MonthItem, UsageRecordItem, to_month, to_record
 
 OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
-    AccountItem: plan_of,
+    AccountItem: to_account,
+    SubscriptionItem: to_subscription,
     StorageItem: stored_of,
+    MonthItem: to_month,
+    UsageRecordItem: to_record,
     SessionItem: to_session,
+    ExportItem: to_export,
     AssetItem: to_asset,
     AssetTombstoneItem: to_tombstone,
     ReferencePhotoItem: to_reference_photo,
     AlbumItem: album_from_item,
     AlbumTombstoneItem: album_of_tombstone,
     EntryItem: entry_from_item,
+    EndpointItem: endpoint_from_item,
 }
 """Classes of an account's items that no other law is about → the product's readers."""
 
@@ -73,6 +82,8 @@ JSON_ATTRIBUTES = frozenset(
         "sources",
     }
 )  # fmt: skip
+PLAIN_TEXTS = frozenset({(AccountItem, "plan"), (SubscriptionItem, "plan")})
+"""Attributes that are the name of a plan, and not the JSON of a task's."""
 TIME_ATTRIBUTES = frozenset(
     {
         "createdAt", "deletedAt", "expiresAt", "finishedAt", "leaseUntil", "notBefore", "queuedAt",
@@ -223,7 +234,11 @@ def problems_of_shape(item_class: type[BaseItem], raw: RawItem) -> Iterator[str]
                 yield f"{name} is missing"
         elif attribute.attr_type not in held:
             yield f"{name} has the wrong type"
-        elif name in JSON_ATTRIBUTES and not _is_json(held["S"]):
+        elif (
+            name in JSON_ATTRIBUTES
+            and (item_class, name) not in PLAIN_TEXTS
+            and not _is_json(held["S"])
+        ):
             yield f"{name} is not JSON"
         elif name in TIME_ATTRIBUTES and "S" in held and read_moment(held["S"]) is None:
             yield f"{name} is not a time"

@@ -13,6 +13,7 @@ from darkroom.jobs.model import Job, JobFamily
 from darkroom.kernel.errors import ConcurrentUpdate
 from darkroom.usecases.credits.settle_hold import settle_writes
 from darkroom.usecases.jobs.end_unreadable import must_end, write_off
+from darkroom.usecases.limits.limit_jobs import commit_end
 from darkroom.usecases.projections.report_unknown_hold import report_unknown_hold
 
 Step = Callable[[JobFamily], JobFamily | None]
@@ -43,7 +44,10 @@ def advance(
         writes = jobs_store.family_writes(before, after, operation=operation)
         if after.job.is_final and not before.job.is_final:
             writes += _settlement(app, after.job, operation)
-        commit([*writes, *extra_writes])
+        if after.job.is_final and not before.job.is_final:
+            commit_end([*writes, *extra_writes], before.job)
+        else:
+            commit([*writes, *extra_writes])
         return after
 
     return retry_on_conflict(app.jitter, attempt)

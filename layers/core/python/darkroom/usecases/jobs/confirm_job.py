@@ -18,6 +18,8 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, NotFound, PaymentRequired
 from darkroom.kernel.object_keys import owner_tag
+from darkroom.plans.model import PlanLimit
+from darkroom.plans.store import find_plan
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Material, Recipe
 from darkroom.templates.store import account_subject, assign_write
@@ -30,7 +32,7 @@ from darkroom.usecases.jobs.draft_job import (
     keep_draft,
 )
 from darkroom.usecases.jobs.find_materials import check_drafted, find_materials, with_files
-from darkroom.usecases.jobs.price_job import JobSnapshot, price_job, read_snapshot
+from darkroom.usecases.jobs.price_job import JobSnapshot, materials_of, price_job, read_snapshot
 from darkroom.usecases.jobs.quote_job import ClaimedQuote, at_quoted_price, redeem_quote
 from darkroom.usecases.jobs.submit_job import (
     Submission,
@@ -39,6 +41,9 @@ from darkroom.usecases.jobs.submit_job import (
     submit,
     with_shortfall_event,
 )
+
+Lacking = PaymentRequired | PlanLimit
+"""Why a job of several was not queued."""
 
 
 def confirm_new(
@@ -55,7 +60,7 @@ def confirm_new(
 
     Raises:
         InvalidInput, NotFound (a file), Conflict (ASSET_NOT_READY, ASSET_FAILED,
-        QUOTE_MISMATCH, QUOTE_EXPIRED), PaymentRequired, KeyReused.
+        QUOTE_MISMATCH, QUOTE_EXPIRED), RateLimited, PlanLimit, PaymentRequired, KeyReused.
     """
     blank = blank_job(
         app, command, recipe=get_recipe(recipe_name), inputs=inputs, device_id=device_id
@@ -148,13 +153,14 @@ def create_jobs(
     priority: int,
     queued: bool,
     quote_id: str | None = None,
-) -> list[tuple[Job, PaymentRequired | None]]:
+) -> list[tuple[Job, Lacking | None]]:
     """Create drafts, or queue the jobs that the balance covers, in their order.
 
-    A job that the balance does not cover stays a draft and is returned with its shortfall.
+    A job that the balance does not cover, or the plan does not allow, stays a draft and is returned
+    with that error.
 
     Raises:
-        what ``confirm_new`` raises; PaymentRequired: the balance covers none; nothing is created.
+        what ``confirm_new`` raises; PaymentRequired, PlanLimit: none fits; nothing is created.
     """
     blanks = blank_jobs(
         app,
@@ -169,7 +175,11 @@ def create_jobs(
             recipe = get_recipe(recipe_name)
             files = check_drafted(command.account_id, recipe=recipe, inputs=recipe.validate(inputs))
             blanks = [_with_own_files(blank, recipe, files) for blank in blanks]
-        return [(keep_draft(app, blank, command), None) for blank in blanks]
+        plan = find_plan(command.account_id)
+        return [
+            (keep_draft(app, blank, command, plan=plan, needed=len(blanks) - number), None)
+            for number, blank in enumerate(blanks)
+        ]
     quotes: list[ClaimedQuote | None] = [None] * len(blanks)
     if quote_id is not None:
         whole = get_recipe(recipe_name).validate(inputs)
@@ -188,7 +198,7 @@ def _with_own_files(job: Job, recipe: Recipe, files: Sequence[Material]) -> Job:
 
 def _queue_those_that_fit(
     app: App, command: Command, blanks: Sequence[Job], quotes: Sequence[ClaimedQuote | None]
-) -> list[tuple[Job, PaymentRequired | None]]:
+) -> list[tuple[Job, Lacking | None]]:
     recipe = get_recipe(blanks[0].recipe)
     if len(blanks) > 1:
         # Do not charge for some of them if the others can never run.
@@ -196,20 +206,25 @@ def _queue_those_that_fit(
             with_files(blank, find_materials(command.account_id, recipe.material_ids(blank.inputs)))
             for blank in blanks
         ]
-    made: list[tuple[Job, PaymentRequired | None]] = []
+    made: list[tuple[Job, Lacking | None]] = []
     for blank, quote in zip(blanks, quotes, strict=True):
         try:
             queue = partial(_queue_new, app, command, blank, quote)
             done = retry_on_conflict(app.jitter, queue)
             made.append((done.job, None))
-        except PaymentRequired as error:
+        except (PaymentRequired, PlanLimit) as error:
             made.append((blank, error))
-    shortfalls = [error for _, error in made if error is not None]
-    if shortfalls:
-        record_shortfall(app, command.account_id, shortfalls[0])
-    if len(shortfalls) == len(made):
-        raise shortfalls[0]
-    return [(job if error is None else keep_draft(app, job, command), error) for job, error in made]
+    refusals = [error for _, error in made if error is not None]
+    shortfall = next((each for each in refusals if isinstance(each, PaymentRequired)), None)
+    if shortfall is not None:
+        record_shortfall(app, command.account_id, shortfall)
+    if len(refusals) == len(made):
+        raise refusals[0]
+    # Some were queued, so the response has to come; drafts beyond the limit count all the same.
+    return [
+        (job if error is None else keep_draft(app, job, command, plan=None), error)
+        for job, error in made
+    ]
 
 
 def _queue_new(app: App, command: Command, blank: Job, claimed: ClaimedQuote | None) -> Submission:
@@ -244,10 +259,12 @@ def _queue(
     assignment = _assignment(app, command, priced, snapshot)
     return submit(
         app,
+        command,
         draft=draft,
         job=priced,
         wallet=wallet,
-        operation=command.operation,
+        plan=snapshot.plan,
+        materials=materials_of(priced, snapshot),
         extra_writes=assignment,
     )
 

@@ -11,6 +11,7 @@ from darkroom.jobs.model import Job
 from darkroom.jobs.states import JobStatus
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.kernel.limits import DESCENDANTS_LIMIT
+from darkroom.usecases.limits.limit_jobs import commit_end
 
 
 def delete_job(app: App, *, account_id: str, job_id: str, cascade: bool) -> None:
@@ -60,4 +61,7 @@ def _delete(app: App, job: Job) -> None:
     writes = [tombstone_store.delete_write(job, now=app.clock.now(), operation=operation)]
     if job.parent_job_id is not None:
         writes.append(jobs_store.disown_write(job.parent_job_id, child_id=job.job_id))
-    commit(writes)
+    if job.status is JobStatus.DRAFT:
+        commit_end(writes, job)
+    else:
+        commit(writes)

@@ -18,9 +18,11 @@ from darkroom.kernel.errors import Conflict, InvalidInput, NotFound, Preconditio
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.kernel.object_keys import owner_tag
 from darkroom.kernel.problems import problem
+from darkroom.limits.model import DRAFT
 from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Recipe
 from darkroom.usecases.jobs.find_materials import check_drafted, with_files
+from darkroom.usecases.limits.limit_jobs import draft_write, uncounted_draft_write
 
 
 def blank_job(
@@ -86,18 +88,26 @@ def find_made(draft: Job, command: Command) -> Job | None:
     return made if made is not None and made.created_by == command.operation else None
 
 
-def keep_draft(app: App, draft: Job, command: Command) -> Job:
-    """Store a draft, or find the draft that this request stored; it holds no credits.
+def keep_draft(app: App, draft: Job, command: Command, *, plan: str | None, needed: int = 1) -> Job:
+    """Store and count a draft, or find the draft that this request stored; it holds no credits.
+
+    ``needed`` is how many drafts must fit into the plan, with those that follow. Without a plan
+    the draft is counted beyond any limit.
 
     Raises:
-        KeyReused.
+        KeyReused; PlanLimit.
     """
     made = find_made(draft, command)
     if made is not None:
         return made
-    draft = replace(draft, next_check_at=_check_at(app))
+    draft = replace(draft, next_check_at=_check_at(app), counted=DRAFT)
     # A separate operation: that the draft exists does not mean that the request has queued it.
-    commit(jobs_store.create_writes(draft, operation=command.of("draft").operation))
+    writes = jobs_store.create_writes(draft, operation=command.of("draft").operation)
+    if plan is None:
+        count = uncounted_draft_write(draft.account_id)
+    else:
+        count = draft_write(draft.account_id, plan=plan, needed=needed)
+    commit([*writes, count])
     return draft
 
 

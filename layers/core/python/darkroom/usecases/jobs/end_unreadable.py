@@ -27,6 +27,7 @@ from darkroom.kernel.errors import OwnerUnknown
 from darkroom.kernel.limits import GRACE_SECONDS
 from darkroom.kernel.shapes import checked
 from darkroom.usecases.credits.settle_hold import settle_writes
+from darkroom.usecases.limits.limit_jobs import commit_end
 from darkroom.usecases.projections.report_unknown_hold import report_unknown_hold
 
 UNREADABLE = Failure(code="ITEM_UNREADABLE")
@@ -101,7 +102,10 @@ def write_off(app: App, family: JobFamily, *, operation: str) -> JobFamily:
         writes += settle_writes(
             app, wallet, hold=hold, used=0, job_id=job.job_id, operation=operation
         )
-    commit(writes)
+    if job.is_final or taken.has_ended:
+        commit(writes)
+    else:
+        commit_end(writes, job)
     if must_refund and not is_held:
         # As for any job whose hold is missing in the wallet: no credits are moved.
         report_unknown_hold(job.account_id, job_id=job.job_id)

@@ -22,10 +22,9 @@ from darkroom.kernel.limits import PRIORITY_LIMIT
 from darkroom.plans.model import FREE
 from darkroom.plans.store import find_plan
 from darkroom.recipes import get_recipe
-from darkroom.recipes.base import Blueprint, Material, TaskSpec, source_keys
-from darkroom.templates import choice
+from darkroom.recipes.base import Material, TaskSpec, source_keys
 from darkroom.usecases.jobs.advance_job import advance
-from darkroom.usecases.jobs.find_materials import find_materials
+from darkroom.usecases.jobs.read_blueprint import blueprint_of
 
 logger = Logger()
 UNPLANNABLE = Failure(code="ITEM_UNREADABLE")
@@ -56,26 +55,6 @@ def plan_job(app: App, job_id: str) -> JobFamily | None:
         return engine.plan(job, tasks, inherited, now)
 
     return advance(app, job_id, step)
-
-
-def blueprint_of(job: Job) -> Blueprint:
-    """Everything that the job's plan depends on, read again; its files no longer change.
-
-    Raises:
-        InvalidInput: the template does not exist any more; NotFound, Conflict: a file does not.
-    """
-    recipe = get_recipe(job.recipe)
-    template = None
-    if job.combination is not None and job.template_id is not None:
-        mode, stage, genre = job.combination.split("|")
-        template = choice.get_template(job.template_id, mode, stage, genre)
-    return Blueprint(
-        inputs=job.inputs,
-        template=template,
-        language=job.language,
-        materials=find_materials(job.account_id, recipe.material_ids(job.inputs)),
-        only_keys=frozenset(job.only_keys),
-    )
 
 
 def _tasks(app: App, job: Job) -> list[Task]:

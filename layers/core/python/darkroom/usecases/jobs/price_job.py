@@ -13,7 +13,9 @@ from darkroom.db import snapshot
 from darkroom.jobs import items as jobs_items
 from darkroom.jobs.model import Job
 from darkroom.jobs.naming import source_name_of
+from darkroom.plans.store import AccountItem, read_plan
 from darkroom.recipes import get_recipe
+from darkroom.recipes.base import Material
 from darkroom.templates import choice
 from darkroom.templates import store as templates_store
 from darkroom.usecases.jobs.find_materials import material_keys, to_materials, with_files
@@ -24,6 +26,8 @@ class JobSnapshot:
     """The items that pricing a job needs, from one read."""
 
     wallet: Wallet | None
+    plan: str
+    """The account's plan."""
     exists: bool
     """Whether a job with this id exists already, which means that the request is a repeat."""
     files: tuple[Any, ...]
@@ -47,6 +51,7 @@ def read_snapshot(job: Job) -> JobSnapshot:
     keys: list[tuple[Any, str, str | None]] = [
         (credits_store.WalletItem, job.account_id, None),
         (jobs_items.JobItem, job.job_id, jobs_items.JOB_KEY),
+        (AccountItem, job.account_id, None),
         *material_keys(job.account_id, ids),
     ]
     if combination is not None:
@@ -55,11 +60,12 @@ def read_snapshot(job: Job) -> JobSnapshot:
         if job.device_id:
             subjects.append(templates_store.device_subject(job.device_id))
         keys += [(templates_store.AssignmentItem, subject, joined) for subject in subjects]
-    wallet, existing, *rest = snapshot(keys)
+    wallet, existing, account, *rest = snapshot(keys)
     files, assignments = rest[: len(ids)], rest[len(ids) :]
     templates = [templates_store.template_of(item) for item in assignments if item]
     return JobSnapshot(
         wallet=credits_store.to_wallet(wallet) if wallet else None,
+        plan=read_plan(account),
         exists=existing is not None,
         files=tuple(files),
         assigned=next(filter(None, templates), None),
@@ -77,7 +83,7 @@ def price_job(job: Job, snapshot: JobSnapshot, *, template_id: str | None = None
         that the recipe cannot use).
     """
     recipe = get_recipe(job.recipe)
-    materials = to_materials(recipe.material_ids(job.inputs), snapshot.files)
+    materials = materials_of(job, snapshot)
     recipe.check(job.inputs, materials)
     costs = pricing.costs_of(recipe.cost_names)
     priced = replace(
@@ -87,6 +93,15 @@ def price_job(job: Job, snapshot: JobSnapshot, *, template_id: str | None = None
         source_name=source_name_of(materials[0].name) if recipe.is_named_after_source else None,
     )
     return _pin_template(priced, snapshot.assigned or template_id)
+
+
+def materials_of(job: Job, snapshot: JobSnapshot) -> tuple[Material, ...]:
+    """The job's files.
+
+    Raises:
+        NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
+    """
+    return to_materials(get_recipe(job.recipe).material_ids(job.inputs), snapshot.files)
 
 
 def _pin_template(job: Job, known: str | None) -> Job:

@@ -21,6 +21,7 @@ from darkroom.recipes import get_recipe
 from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.jobs.draft_job import blank_job, find_draft
 from darkroom.usecases.jobs.price_job import price_job, read_snapshot
+from darkroom.usecases.limits.limit_requests import limit_quote
 
 _PURPOSE = "quote"
 
@@ -61,11 +62,12 @@ def quote_inputs(
     """Price the jobs that these inputs would make.
 
     Raises:
-        InvalidInput, NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
+        InvalidInput, RateLimited, NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
     """
     recipe = get_recipe(recipe_name)
     blank = blank_job(app, command, recipe=recipe, inputs=inputs, device_id=device_id)
     parts = [replace(blank, inputs=part) for part in recipe.split(blank.inputs)]
+    limit_quote(app, command.account_id, len(parts))
     return _quote(app, command.account_id, parts, blank.inputs)
 
 

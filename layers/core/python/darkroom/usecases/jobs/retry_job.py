@@ -23,7 +23,7 @@ from darkroom.recipes import get_recipe
 from darkroom.recipes.base import Blueprint, Material, TaskSpec
 from darkroom.usecases.jobs.confirm_job import confirm_blank
 from darkroom.usecases.jobs.draft_job import blank_job
-from darkroom.usecases.jobs.plan_job import blueprint_of
+from darkroom.usecases.jobs.read_blueprint import blueprint_of
 from darkroom.usecases.jobs.submit_child import BuildChild, blank_child, submit_child
 from darkroom.usecases.jobs.submit_job import Submission
 

@@ -17,6 +17,7 @@ from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, InvalidInput, NotFound
 from darkroom.kernel.money import PricePart
 from darkroom.kernel.object_keys import owner_tag
+from darkroom.plans.store import AccountItem, read_plan
 from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.jobs.end_unreadable import UNREADABLE
 from darkroom.usecases.jobs.submit_job import Submission, replay, submit, with_shortfall_event
@@ -31,7 +32,7 @@ def submit_child(
     """Queue the child that ``build`` makes from the parent and an id, and record it in the parent.
 
     Raises:
-        NotFound; PaymentRequired; KeyReused; what ``build`` raises.
+        NotFound; RateLimited; PlanLimit; PaymentRequired; KeyReused; what ``build`` raises.
         Conflict: JOB_UNREADABLE; the parent is damaged. TOO_MANY_CHILDREN.
     """
     child_id = command.id_for(app.ids, "job")
@@ -40,10 +41,11 @@ def submit_child(
         parent = jobs_store.find_family(parent_job_id)
         if parent is None or parent.job.account_id != command.account_id:
             raise NotFound("no such job")
-        wallet_item, existing = snapshot(
+        wallet_item, existing, account = snapshot(
             [
                 (credits_store.WalletItem, command.account_id, None),
                 (jobs_items.JobItem, child_id, jobs_items.JOB_KEY),
+                (AccountItem, command.account_id, None),
             ]
         )
         if existing is not None:
@@ -56,10 +58,11 @@ def submit_child(
         adopt = jobs_store.adopt_write(parent.job, child_id=child_id)
         return submit(
             app,
+            command,
             draft=None,
             job=child,
             wallet=wallet,
-            operation=command.operation,
+            plan=read_plan(account),
             extra_writes=[adopt],
         )
 

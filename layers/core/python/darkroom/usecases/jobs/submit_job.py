@@ -24,7 +24,14 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.command import Command
 from darkroom.kernel.errors import Conflict, KeyReused, NotFound, PaymentRequired
 from darkroom.kernel.limits import PLAN_CHECK_SECONDS
+from darkroom.limits.model import Reserved, month_of
+from darkroom.limits.store import check
+from darkroom.recipes.base import Material
+from darkroom.recipes.portraits import PORTRAITS
 from darkroom.usecases.credits.expire_grants import expire_due_first
+from darkroom.usecases.jobs.estimate_cost import estimate_cost
+from darkroom.usecases.limits.limit_jobs import job_changes
+from darkroom.usecases.limits.limit_requests import count_submission, submission_changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,24 +44,31 @@ class Submission:
 
 def submit(
     app: App,
+    command: Command,
     *,
     draft: Job | None,
     job: Job,
     wallet: Wallet,
-    operation: str,
+    plan: str,
+    materials: Sequence[Material] | None = None,
     extra_writes: Sequence[Write] = (),
 ) -> Submission:
-    """Queue ``job`` (from ``draft``, or new) and hold its price, or change nothing.
+    """Queue ``job`` (from ``draft``, or new), count it and hold its price, or change nothing.
 
-    ``extra_writes`` goes into the same transaction.
+    ``extra_writes`` goes into the same transaction. ``materials`` are the job's files, if known.
 
-    Raises:
-        PaymentRequired: with needed, balance, shortfall and suggestions.
+    Raises, the first that applies:
         Conflict: JOB_NOT_DRAFT.
         KeyReused: the job's id was derived from another request.
+        RateLimited: too many requests have queued jobs.
+        PlanLimit: the plan allows no more such jobs, or no more cost.
+        PaymentRequired: with needed, balance, shortfall and suggestions.
         ConcurrentUpdate: the wallet or the draft has changed; read again.
     """
-    now = app.clock.now()
+    now, operation = app.clock.now(), command.operation
+    reserved = Reserved(
+        month=month_of(now), nanos=estimate_cost(app, job, plan=plan, materials=materials)
+    )
     queued = replace(
         job,
         status=check_job(JobStatus.DRAFT, JobStatus.QUEUED),
@@ -63,12 +77,24 @@ def submit(
         # The stream plans the job at once; if that fails, the sweeper finds the job by this.
         next_check_at=now + timedelta(seconds=PLAN_CHECK_SECONDS),
         operation=operation,
+        counted=reserved.to_text(),
     )
+    changes = [
+        *submission_changes(
+            app, job.account_id, command.submissions, has_portraits=job.recipe == PORTRAITS.name
+        ),
+        *job_changes(queued, plan=plan, draft=draft, reserved=reserved, now=now),
+    ]
     money: list[Write] = []
     balance = model.spendable(wallet, now).balance
     if queued.reserved:
         wallet = expire_due_first(app, wallet, now=now)
-        change, hold = _reserve(wallet, queued, now)
+        try:
+            change, hold = _reserve(wallet, queued, now)
+        except PaymentRequired:
+            # The limits come before the balance.
+            check(changes)
+            raise
         queued = replace(queued, hold=credits_store.hold_to_json(hold))
         money = credits_store.change_writes(change, before=wallet, operation=operation)
         balance = change.wallet.balance
@@ -78,7 +104,9 @@ def submit(
         writes = jobs_store.create_writes(queued, operation=operation)
     else:
         writes = jobs_store.replace_draft_writes(draft, queued, operation=operation)
-    commit([*writes, *money, *extra_writes])
+    # The order is that of their refusals: what is wrong with the request, rates, plan, balance.
+    commit([*writes, *extra_writes, *(change.to_write() for change in changes), *money])
+    count_submission(command.submissions)
     return Submission(job=queued, balance=balance)
 
 

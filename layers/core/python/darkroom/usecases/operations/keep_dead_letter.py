@@ -16,9 +16,10 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict, NotFound, Unreadable
 
 DEAD_LETTERS = "dead-letters"
-Ended = Literal["task", "archive", "asset", "unreadable", "damaged"]
-"""What a dead letter was about and what was ended: a task, an archive or an upload; or nothing,
-because the message or the item that it names could not be read."""
+Ended = Literal["task", "archive", "export", "delivery", "asset", "unreadable", "damaged"]
+"""What a dead letter was about and what was ended: a task, an archive, an export, an attempt to
+deliver a webhook, or an upload; or nothing, because the message or the item that it names could not
+be read."""
 _DIED, _QUEUE = "DeadLetters", "Queue"
 
 
@@ -97,6 +98,7 @@ def _queue_of(app: App, dead_letter_queue: str) -> Queue:
     ``<stack>-<logical id>-<random>``, and each of ours has a pair."""
     wanted = _logical_id(dead_letter_queue).replace(_DIED, _QUEUE)
     queues = [*app.queues.values(), *app.ingest_queues.values(), app.archive_queue]
+    queues.append(app.deliver_queue)
     for queue in queues:
         if wanted.endswith(_QUEUE) and _logical_id(queue.name) == wanted:
             return queue

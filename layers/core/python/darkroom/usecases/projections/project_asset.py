@@ -18,6 +18,7 @@ from darkroom.events.store import Event, record_write
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.object_keys import pipeline_of, quarantine_key
+from darkroom.usecases.accounts.announce_levels import announce_levels
 from darkroom.usecases.projections.index_asset import index_asset
 from darkroom.usecases.projections.index_job import index_file, is_called_otherwise
 
@@ -50,7 +51,9 @@ def project_asset(app: App, asset: Asset, *, before: Asset | None = None) -> int
         for event in asset_events(asset)
         if event.event_id not in known
     ]
-    return sum(_once(write) for write in writes)
+    facts = sum(_once(write) for write in writes)
+    announce_levels(app, asset.account_id)
+    return facts
 
 
 def asset_events(asset: Asset) -> Iterator[Event]:

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from darkroom.bootstrap.composition import App
 from darkroom.events.store import Event
+from darkroom.usecases.projections.announce_event import announce_event
 from darkroom.usecases.projections.count_event import count_event
 
 Projection = Callable[[App, Event], object]
-PROJECTIONS: tuple[Projection, ...] = ()
+PROJECTIONS: tuple[Projection, ...] = (announce_event,)
 """All but the counters of analytics, which come last: their transaction also ends the checks of an
 event whose other projections have all run."""
 

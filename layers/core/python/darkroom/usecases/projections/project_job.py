@@ -24,7 +24,9 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict
 from darkroom.kernel.limits import PROJECTION_CHECK_SECONDS
 from darkroom.templates.store import account_subject, assign_write, device_subject
+from darkroom.usecases.limits.settle_cost import settle_cost
 from darkroom.usecases.projections.index_job import index_again
+from darkroom.usecases.projections.project_usage import project_usage
 
 _UNKNOWN: Mapping[str, int] = {}
 
@@ -39,6 +41,8 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
         writes += _assignments(job)
     facts = sum(_once(write) for write in writes)
     index_again(job, before=before)
+    if before is None or not before.is_final:
+        _count(app, job)
     return facts
 
 
@@ -52,6 +56,15 @@ def _new_events(app: App, job: Job, before: Job | None) -> Iterator[Event]:
             yield event
     if has_ended:
         yield from _cost_events(app, job)
+
+
+def _count(app: App, job: Job) -> None:
+    """Last, and each by itself: a damaged counter must not keep others from being written."""
+    try:
+        if job.is_final:
+            settle_cost(app, job)
+    finally:
+        project_usage(app, job)
 
 
 def _credits_by_provider(job: Job) -> dict[str, int]:

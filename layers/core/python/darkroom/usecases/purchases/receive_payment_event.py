@@ -24,6 +24,7 @@ from darkroom.kernel.limits import (
 from darkroom.payments.ports import Ignored, PaymentGateway, PaymentUnreadable
 from darkroom.payments.reconcile import needs_operator
 from darkroom.payments.store import Purchase
+from darkroom.usecases.plans.reconcile_subscription import reconcile_subscription
 from darkroom.usecases.purchases.reconcile_payment import reconcile_payment
 from darkroom.usecases.sweeps.gateway_patience import Patience
 from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
@@ -63,6 +64,8 @@ def receive_payment_event(app: App, *, body: bytes, signature: str) -> Taken:
         type=event.type,
         session_id=event.session_id,
         payment_id=event.payment_id,
+        subscription_ref=event.subscription_ref,
+        is_of_subscription=event.is_of_subscription,
         received_at=now,
         next_check_at=now + timedelta(seconds=RECEIVED_CHECK_SECONDS),
     )
@@ -122,8 +125,17 @@ def _gateway(app: App) -> PaymentGateway:
 
 
 def _handle(app: App, gateway: PaymentGateway, event: Received) -> Taken:
-    """Reconcile the payment that the event is about."""
+    """Reconcile the payment or the subscription that the event is about."""
     try:
+        if event.is_of_subscription:
+            reconcile_subscription(
+                app,
+                lambda: gateway.read_subscription(
+                    session_id=event.session_id, ref=event.subscription_ref
+                ),
+            )
+            commit([store.handled_write(event.event_id)])
+            return Taken(outcome="handled")
         done = reconcile_payment(
             app,
             lambda: gateway.read_payment(session_id=event.session_id, payment_id=event.payment_id),

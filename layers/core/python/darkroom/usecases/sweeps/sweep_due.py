@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from darkroom.bootstrap.composition import App
@@ -21,7 +22,7 @@ from darkroom.jobs import store as jobs_store
 from darkroom.jobs.model import Failure, Job, JobFamily, Task
 from darkroom.jobs.states import JobStatus, TaskStatus
 from darkroom.kernel.clock import to_epoch_seconds
-from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, NotFound
 from darkroom.kernel.limits import (
     ACCOUNT_QUEUE_CHECK_SECONDS,
     DISPATCH_CHECK_SECONDS,
@@ -31,12 +32,14 @@ from darkroom.kernel.limits import (
     WAITING_GRACE_SECONDS,
 )
 from darkroom.usecases.jobs.advance_job import advance
+from darkroom.usecases.jobs.delete_job import delete_job
 from darkroom.usecases.jobs.end_unreadable import end_unreadable, must_end
 from darkroom.usecases.jobs.erase_job import erase_job
 from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.usecases.projections.project_job import project_job
 from darkroom.usecases.projections.project_share import settle_share
 from darkroom.usecases.projections.project_task import project_outputs
+from darkroom.usecases.sweeps.retention import KEPT, retention_of
 from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
 from darkroom.usecases.tasks.admit_tasks import admit_tasks, send_task
 from darkroom.usecases.tasks.call_provider import Attempt, record_cost
@@ -81,11 +84,7 @@ def _handle_job(app: App, family: JobFamily) -> str:
     if job.is_final or job.status is JobStatus.DRAFT:
         project_job(app, job)
         project_outputs(app, family.tasks)
-        if job.next_check_at is not None:
-            _ignoring_races(
-                lambda: commit([jobs_store.settled_check_write(job, operation=app.ids.token())])
-            )
-        return "projected"
+        return _settle(app, job)
     queued_at = job.queued_at or job.created_at
     if _is_overdue(job, now):
         advance(app, job.job_id, lambda current: _abandon(current, JOB_TIMED_OUT, now))
@@ -99,6 +98,28 @@ def _handle_job(app: App, family: JobFamily) -> str:
         return "planned"
     _recheck(app, job.job_id, jobs_items.JOB_KEY, job=job, queued_at=queued_at)
     return "waiting"
+
+
+def _settle(app: App, job: Job) -> str:
+    """End the checks of a job whose projections were derived again, unless its files are kept for
+    a limited time only."""
+    if job.next_check_at is None:
+        return "projected"
+    ended_at = job.finished_at
+    kept = KEPT if ended_at is None else retention_of(app, job.account_id, since=ended_at)
+    if kept.check_at is None:
+        _ignoring_races(
+            lambda: commit([jobs_store.settled_check_write(job, operation=app.ids.token())])
+        )
+        return "projected"
+    if kept.is_over:
+        # A job from which others were made waits for them.
+        with suppress(Conflict, NotFound):
+            delete_job(app, account_id=job.account_id, job_id=job.job_id, cascade=False)
+            return "outlived"
+    seen, later = job.next_check_at, kept.check_at
+    _push(app, job.job_id, jobs_items.JOB_KEY, seen=seen, later=later)
+    return "projected"
 
 
 def _is_overdue(job: Job, now: datetime) -> bool:

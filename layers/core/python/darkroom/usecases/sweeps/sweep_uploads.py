@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime
 
 from darkroom.assets import model
@@ -15,11 +16,12 @@ from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, AssetStatus
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit
-from darkroom.kernel.errors import ConcurrentUpdate, Conflict
+from darkroom.kernel.errors import ConcurrentUpdate, Conflict, NotFound
 from darkroom.kernel.limits import CHECKS_LIMIT, SWEEP_ITEMS_LIMIT
 from darkroom.uploads.failures import UploadFailure, message_of
-from darkroom.usecases.assets.delete_asset import erase_finally
+from darkroom.usecases.assets.delete_asset import delete_asset, erase_finally
 from darkroom.usecases.projections.project_asset import ask_for_check, project_asset
+from darkroom.usecases.sweeps.retention import retention_of
 from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
 from darkroom.usecases.uploads.complete_upload import join_upload
 from darkroom.usecases.uploads.count_storage import counted_writes
@@ -54,8 +56,7 @@ def _handle_due(app: App, asset: Asset, now: datetime) -> str:
     if asset.is_final:
         # This also sends a lost request to count faces again.
         project_asset(app, asset)
-        _save(app, asset, model.settle(asset))
-        return "projected"
+        return _settle(app, asset)
     if asset.status is AssetStatus.UPLOADING:
         # If the check finishes between these two steps, the save fails on the version.
         if not _has_arrived(app, asset):
@@ -64,6 +65,19 @@ def _handle_due(app: App, asset: Asset, now: datetime) -> str:
     if asset.checks >= CHECKS_LIMIT:
         return _fail(app, asset, UploadFailure.CORRUPT_FILE, now)
     return _ask(app, asset, model.ask_again(asset, now))
+
+
+def _settle(app: App, asset: Asset) -> str:
+    """End the checks of a file whose projections were derived again, unless it is kept for a
+    limited time only."""
+    kept = retention_of(app, asset.account_id, since=asset.created_at)
+    if kept.is_over:
+        # A file that a reference photo is made of stays as long as that.
+        with suppress(Conflict, NotFound):
+            delete_asset(app, account_id=asset.account_id, asset_id=asset.asset_id)
+            return "outlived"
+    _save(app, asset, model.settle(asset, check_at=kept.check_at))
+    return "projected"
 
 
 def _has_arrived(app: App, asset: Asset) -> bool:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from darkroom.adapters.fetch import FetchFailed, FetchLimits, FileGone, UnfitFile, UnsafeAddress
+from darkroom.adapters.fetch import FetchFailed, FetchLimits, FileGone, UnfitFile
+from darkroom.adapters.public_network import UnsafeAddress
 from darkroom.bootstrap.composition import App
 from darkroom.generation.ports import (
     Artifact,

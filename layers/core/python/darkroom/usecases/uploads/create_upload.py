@@ -19,7 +19,7 @@ from darkroom.kernel.limits import (
     UPLOAD_FILES_LIMIT,
     UPLOAD_URL_SECONDS,
 )
-from darkroom.kernel.object_keys import owner_tag, pipeline_of, quarantine_key
+from darkroom.kernel.object_keys import MEDIA_PIPELINE, owner_tag, pipeline_of, quarantine_key
 from darkroom.plans import model as plans
 from darkroom.plans.storage_store import find_stored, take_write
 from darkroom.plans.store import find_plan
@@ -27,12 +27,13 @@ from darkroom.uploads.owner_store import find_owner, owner_write
 from darkroom.uploads.parts import first_page, is_cut, part_count, part_length, part_size_of
 from darkroom.uploads.policy import NewFile
 from darkroom.uploads.session_store import find_session, session_write
+from darkroom.usecases.limits.limit_uploads import check_ingest, sessions_write
 from darkroom.usecases.uploads.count_storage import deletion_writes
 
 SINGLE_PART = 1
 """A file that is sent with a single PUT counts as part 1."""
-_ASSETS_A_TRANSACTION = TRANSACTION_ITEMS_LIMIT - 2
-"""One write is the account's counter, and one stores the request."""
+_ASSETS_A_TRANSACTION = TRANSACTION_ITEMS_LIMIT - 3
+"""Two writes are the account's counters, and one stores the request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,8 @@ def create_upload(app: App, command: Command, files: Sequence[NewFile]) -> list[
 
     Raises:
         TooLarge: a file exceeds the limit of its kind in the account's plan.
-        PlanLimit: too many open uploads, or not enough storage left.
+        PlanLimit: too many open uploads, or in this hour; not enough storage left; or too many
+            minutes of recordings on this day.
         Conflict UPLOAD_CLOSED: this is a repeat, and one of its files was deleted since.
     """
     assert 0 < len(files) <= UPLOAD_FILES_LIMIT
@@ -91,6 +93,8 @@ def create_upload(app: App, command: Command, files: Sequence[NewFile]) -> list[
         plans.admit_size(plan, kind=file.kind, size_bytes=file.size_bytes, at=file.at)
     if any(is_cut(file.size_bytes) for file in files):
         _refuse_early(command.account_id, plan, files)
+    if any(pipeline_of(file.kind) == MEDIA_PIPELINE for file in files):
+        check_ingest(command.account_id, plan=plan, now=app.clock.now())
     now, tag = app.clock.now(), _owner_tag(app, command.account_id)
     # Sorted, so that files of one request keep their order.
     asset_ids = sorted(app.ids.new(assets_store.ASSET_PREFIX) for _ in files)
@@ -196,12 +200,15 @@ def _open_all(app: App, command: Command, plan: str, assets: Sequence[Asset]) ->
             needed_bytes=sum(asset.declared_size_bytes for asset in waiting),
             needed_uploads=len(waiting),
         )
+        hour = sessions_write(
+            command.account_id, len(batch), plan=plan, needed=len(waiting), now=app.clock.now()
+        )
         creations = [
             assets_store.create_write(asset, operation=command.operation) for asset in batch
         ]
         is_last = len(waiting) == len(batch)
         try:
-            commit([take, *creations, *(_noted(app, command, assets) if is_last else [])])
+            commit([take, hour, *creations, *(_noted(app, command, assets) if is_last else [])])
         except (Forbidden, ConcurrentUpdate):
             for asset in opened:
                 _give_up(app, asset)

@@ -16,7 +16,6 @@ from darkroom.assets import model
 from darkroom.assets import store as assets_store
 from darkroom.assets.model import Asset, Finding
 from darkroom.bootstrap.composition import App
-from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
 from darkroom.kernel.errors import NotFound, Unavailable
 from darkroom.kernel.limits import REWRITE_LIMIT_BYTES
@@ -29,6 +28,7 @@ from darkroom.kernel.object_keys import (
 )
 from darkroom.uploads.failures import UploadFailure, failure_of, message_of
 from darkroom.uploads.ports import CheckUpload, CleanUpload, ProbeUpload, UploadRefused
+from darkroom.usecases.limits.limit_uploads import commit_ingested
 from darkroom.usecases.uploads.count_storage import counted_writes
 
 READS_LIMIT = 3
@@ -220,7 +220,8 @@ def _conclude(app: App, account_id: str, asset_id: str, checked: _Checked) -> st
         if asset.is_final:
             return IGNORED
         after = _concluded(app, asset, checked)
-        commit(counted_writes(asset, after, operation=operation))
+        writes = counted_writes(asset, after, operation=operation)
+        commit_ingested(writes, account_id, duration_ms=after.duration_ms or 0, now=app.clock.now())
         return after.status.value
 
     return retry_on_conflict(app.jitter, attempt)

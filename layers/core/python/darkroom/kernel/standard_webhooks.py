@@ -1,6 +1,6 @@
-"""Signatures of incoming calls by the scheme ``Standard Webhooks``, which several vendors use.
+"""Signatures by the specification ``Standard Webhooks``, of incoming calls and of our own.
 
-Owns the check and nothing of what is signed. HMAC-SHA256 over ``id.timestamp.body``; the secret
+Owns the signature and nothing of what is signed. HMAC-SHA256 over ``id.timestamp.body``; the secret
 is ``whsec_`` and base 64; the header holds ``v1,<base 64>`` once or more, with spaces between.
 
 Sources: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md,
@@ -52,8 +52,27 @@ def verify(
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The signature header of a call: what a vendor would send."""
+    """One signature, as the header of a call has it."""
     return f"v1,{_sign(key_of(secret), f'{message_id}.{timestamp}.'.encode() + body)}"
+
+
+def headers_of(
+    secrets: Iterable[str], message_id: str, *, now: datetime, body: bytes
+) -> dict[str, str]:
+    """The headers of a call that is signed with each of the secrets: two while one is being
+    replaced."""
+    timestamp = int(now.timestamp())
+    signatures = [sign(secret, message_id, timestamp, body) for secret in secrets]
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def secret_of(key: bytes) -> str:
+    """The spelling of a key, which the specification wants to be of 24 to 64 bytes."""
+    return _PREFIX + base64.b64encode(key).decode()
 
 
 def key_of(secret: str) -> bytes:

@@ -1,0 +1,1 @@
+"""Webhook endpoints of accounts, and the deliveries of events to them."""

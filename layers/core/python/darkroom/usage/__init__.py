@@ -1,0 +1,1 @@
+"""What each account used: a record of every job that ended, and a sum for every month."""

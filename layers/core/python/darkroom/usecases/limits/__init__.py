@@ -1,0 +1,1 @@
+"""Limits of accounts: rates of requests, counts, and what providers may cost."""
