@@ -80,7 +80,7 @@ def test_all_records_of_a_job_delivered_again_in_any_order_change_nothing(world:
     kinds = deliver(world, history + history)
     world.drain()
 
-    assert set(kinds) == {"asset", "job", "purchase", "task", "ignored"} & set(kinds)
+    assert set(kinds) == {"asset", "event", "job", "purchase", "task", "ignored"} & set(kinds)
     assert a_picture(world) == before
     assert len(world.studio.requests) == 7
     assert events_of(world, parent_id).count("job_done") == 1
