@@ -203,8 +203,6 @@ NOT_RAISED = {
     # What cannot be counted is left out.
     "recountAccount": LISTS
     | {"ACCOUNT_FROZEN", "ALREADY_HAPPENED", "ARCHIVE_TOO_LARGE", "JOB_NOT_FINAL", "NO_OUTPUTS"},
-    # The estimate of its cost reads the files; a job whose plan fails is queued all the same.
-    "regenerateJob": {"ASSET_FAILED", "ASSET_NOT_READY", "NO_TEMPLATES"},
     # A damaged counter is left out; the others are those of its period.
     "exportMargin": LISTS,
     "exportTemplateAnalytics": LISTS,
@@ -216,7 +214,8 @@ NOT_RAISED = {
     "listWebhookEndpoints": LISTS,
     # An event that was stored before is handled once.
     "receiveStripeEvent": {"ITEM_UNREADABLE", "VALIDATION_FAILED"},
-    "regenerateJob": OF_DRAFTS,
+    # The estimate of its cost reads the files; a job whose plan fails is queued all the same.
+    "regenerateJob": OF_DRAFTS | OF_FILES | {"NO_TEMPLATES"},
     # It takes no quote.
     "rerunJob": OF_QUOTES,
     "retryJob": OF_DRAFTS,
