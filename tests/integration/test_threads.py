@@ -20,7 +20,12 @@ from mangum import Mangum
 
 from darkroom.api import mounts
 from darkroom.api.app import create_app
+from darkroom.bootstrap.composition import App
+from darkroom.generation.routing.routes import REPLICATE
 from darkroom.kernel.limits import SIGNUP_BONUS_CREDITS
+from darkroom.kernel.money import NANOS
+from darkroom.limits.model import MONTH, REQUESTS, rate_key, window_key
+from darkroom.limits.store import CounterItem, find_counts
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from local.stack import LocalStack
 from tests.support.builders import a_balance, a_photo, buy, scene_inputs
@@ -40,11 +45,25 @@ def world(stack: LocalStack) -> Iterator[World]:
     boto3.setup_default_session()
     world = World(endpoint_url=stack.endpoint_url)
     app = replace(world.app, jitter=random.Random())
+    serve(world, app)
+    yield world
+    world.close()
+
+
+def serve(world: World, app: App) -> None:
+    """Let this app respond to the requests of the world."""
     http = Mangum(create_app(*mounts.ROUTERS, app=app), lifespan="off")
     no_context: Any = None
     world.handle_http = lambda event: http(event, no_context)  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def limited(world: World) -> Iterator[World]:
+    """The same with the rate limits of a deployed stack."""
+    app = replace(world.app, jitter=random.Random())
+    serve(world, replace(app, settings=replace(app.settings, rate_limit_factor=1)))
     yield world
-    world.close()
+    serve(world, app)
 
 
 def all_at_once(send: Callable[[int], Response]) -> tuple[list[Response], Counter[str]]:
@@ -128,3 +147,61 @@ def test_64_first_requests_open_one_wallet(world: World) -> None:
     assert {response.status for response in responses} == {200}
     assert {response.body["balance"] for response in responses} == {SIGNUP_BONUS_CREDITS}
     assert audit_accounts(world.app, user).breaches == ()
+
+
+# Limits
+
+
+def test_of_64_requests_at_once_exactly_those_below_the_limit_pass(limited: World) -> None:
+    user, left = "many-requests", 40
+    now = limited.clock.now()
+    CounterItem(user, rate_key(REQUESTS, now), requests=REQUESTS.limit - left).save()
+
+    responses, _ = all_at_once(
+        lambda number: limited.call("POST", "/api/jobs/stream-ticket", user=user)
+    )
+
+    assert Counter(response.status for response in responses) == {200: left, 429: THREADS - left}
+    remaining = [
+        response.headers["ratelimit"].partition('"requests";r=')[2] for response in responses
+    ]
+    counted = sorted(int(text.partition(";")[0]) for text in remaining)
+    assert counted == [0] * (THREADS - left + 1) + [*range(1, left)]
+
+
+def test_of_64_submissions_at_once_exactly_ten_are_queued(limited: World) -> None:
+    user = "many-submissions"
+    a_balance(limited, user)
+    photo = a_photo(limited, user)
+    body: dict[str, Any] = {"mode": "quick", **scene_inputs(photo)}
+
+    responses, _ = all_at_once(
+        lambda number: limited.call(
+            "POST", "/api/jobs/confirm", body, user=user, key=f"device {number}"
+        )
+    )
+
+    assert Counter(response.status for response in responses) == {202: 10, 429: THREADS - 10}
+    used = find_counts(user, limited.clock.now())
+    assert (used["generation"], used["queued"], used["free_jobs"]) == (10, 10, 10)
+
+
+def test_64_confirms_at_once_never_pass_the_provider_cost_together(world: World) -> None:
+    user, fitting = "many-costs", 20
+    buy(world, 200, user)
+    photo = a_photo(world, user)
+    routes = {"image": (REPLICATE,)}
+    app = replace(world.app, settings=replace(world.settings, provider_routes=routes))
+    serve(world, replace(app, jitter=random.Random()))
+    story_nanos = 3 * 40_000_000
+    limit_nanos = 5 * NANOS
+    month = window_key("month", MONTH, world.clock.now())
+    CounterItem(user, month, cost_nanos=limit_nanos - fitting * story_nanos - 1).save()
+
+    responses, _ = all_at_once(lambda number: confirms(world, user, photo, f"device {number}"))
+
+    assert Counter(response.status for response in responses) == {
+        202: fitting,
+        403: THREADS - fitting,
+    }
+    assert find_counts(user, world.clock.now())["cost_nanos"] == limit_nanos - 1

@@ -178,6 +178,14 @@ def deliver(scene: Scene) -> object:
     return fail_undelivered(scene.world.app, account_id=USER, attempt=7, **ids)
 
 
+def create_and_delete(scene: Scene) -> None:
+    body = {"url": "https://example.com/x", "events": ["JOB_FAILED"]}
+    made = scene.request(("POST", "/api/webhook-endpoints", body))
+    assert made.status == 201, made.body
+    gone = scene.request(("DELETE", f"/api/webhook-endpoints/{made.body['endpointId']}", None))
+    assert gone.status == 204
+
+
 def sign_up(scene: Scene) -> None:
     admit_sign_up(scene.world.app, MAILBOX)
 
@@ -378,7 +386,10 @@ CASES: dict[type[BaseItem], Case] = {
             ("POST", "/api/webhook-endpoints/<endpoint>/deliveries/<delivery>/replay", {}),
             ("DELETE", "/api/webhook-endpoints/<endpoint>", None),
         ],
-        of_others=[ENDPOINTS, ("POST", "/api/webhook-endpoints/<endpoint_2>/test", {})],
+        of_others=[
+            ENDPOINTS,
+            ("PATCH", "/api/webhook-endpoints/<endpoint_2>", {"description": "Mine"}),
+        ],
         shows="endpoint_2",
         calls=[announce, deliver],
         compared=frozenset({"lastSequence", "version", "flights", "status"}),
@@ -403,13 +414,10 @@ CASES: dict[type[BaseItem], Case] = {
         f"{USER} lock",
         of_others=[
             ENDPOINTS,
-            (
-                "POST",
-                "/api/webhook-endpoints",
-                {"url": "https://example.com/x", "events": ["JOB_FAILED"]},
-            ),
+            ("POST", "/api/webhook-endpoints/<endpoint>/test", {}),
         ],
         shows="endpoint_2",
+        calls=[create_and_delete],
         compared=frozenset({"creation"}),
     ),
     ReceivedItem: Case("webhooks", calls=[find_received]),

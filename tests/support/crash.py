@@ -362,6 +362,7 @@ class Stage:
         world.use_images_of(LOCAL_STUDIO)
         world.use_gateway(None)
         world.app.signing_secret.__dict__.pop("text", None)
+        world.app.known_erased.clear()
         self.changes()
 
     @property

@@ -133,7 +133,7 @@ export const checkout: string = bought.checkoutUrl;
 // @ts-expect-error: many sessions have no link of their own
 export const one: string = opened.assetId;
 // @ts-expect-error: no law
-export const law: boolean = audit.breaches[0]?.law === "L9";
+export const law: boolean = audit.breaches[0]?.law === "L0";
 
 // @ts-expect-error: not every state is handled
 export function stateOf(status: Schemas["PurchaseStatus"]): string {

@@ -205,6 +205,25 @@ ARCHIVE_RETRY_SECONDS = 3
 CATALOG_CACHE_SECONDS = 300
 """How long clients keep prices, plans, recipes and templates."""
 
+# Erasure and export
+ERASURE_BATCH = 25
+ERASURE_BATCHES_LIMIT = 500
+ERASURE_RUN_SECONDS = 60
+ERASURE_CHECK_SECONDS = 60
+ERASURES_LIMIT = 100
+ERASURE_LAST_SECONDS = 75 * 60
+"""After this nothing that had begun before can still write: links to upload to live for an hour,
+and a worker runs for 15 minutes."""
+ERASURE_REMEMBERED_DAYS = 120
+"""As long as a backup may return, or a card may be charged back."""
+ERASED_KNOWN_LIMIT = 1000
+EXPORT_AGAIN_SECONDS = 24 * 3600
+EXPORT_SEND_SECONDS = 60
+EXPORT_LIFE_DAYS = 3
+EXPORT_LIMIT_BYTES = 20 * 1000 * 1000 * 1000
+EXPORT_RUN_SECONDS = 800
+EXPORT_PART_BYTES = 16 << 20
+
 # Media
 DOWNLOAD_URL_SECONDS = 15 * 60
 """The least time that a link is valid for after it was handed out."""

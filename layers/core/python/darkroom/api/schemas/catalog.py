@@ -202,6 +202,7 @@ class PlanLimitsResponse(ResponseBody):
     jobs_per_month: Annotated[Count | None, described("Jobs queued in a month.", 1000)]
     free_jobs_per_day: Annotated[Count | None, described("Jobs without a price in a day.", 100)]
     drafts_open: Annotated[Count | None, described("Drafts at the same time.", 1000)]
+    queued_jobs: Annotated[Count | None, described("Jobs that have not ended.", 500)]
     upload_sessions_per_hour: Annotated[
         Count | None, described("Upload sessions opened in an hour.", 300)
     ]

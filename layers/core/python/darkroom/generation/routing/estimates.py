@@ -72,9 +72,9 @@ def dearest_nanos(
 
 def _unit_cost(provider: str, model: str, unit: str) -> str | None:
     models = vendors().get(provider, {}).get("models", {})
-    known = models.get(model) or models.get(ANY_MODEL)
-    if known is not None:
-        cost: str | None = known["prices"].get(unit)
+    known = models.get(model) or models.get(ANY_MODEL) or {"prices": {}}
+    if unit in known["prices"]:
+        cost: str = known["prices"][unit]
         return cost
     costs = [entry["prices"][unit] for entry in models.values() if unit in entry["prices"]]
     return max(costs, key=float, default=None)

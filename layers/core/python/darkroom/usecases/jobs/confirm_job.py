@@ -32,7 +32,7 @@ from darkroom.usecases.jobs.draft_job import (
     keep_draft,
 )
 from darkroom.usecases.jobs.find_materials import check_drafted, find_materials, with_files
-from darkroom.usecases.jobs.price_job import JobSnapshot, price_job, read_snapshot
+from darkroom.usecases.jobs.price_job import JobSnapshot, materials_of, price_job, read_snapshot
 from darkroom.usecases.jobs.quote_job import ClaimedQuote, at_quoted_price, redeem_quote
 from darkroom.usecases.jobs.submit_job import (
     Submission,
@@ -264,7 +264,7 @@ def _queue(
         job=priced,
         wallet=wallet,
         plan=snapshot.plan,
-        materials=snapshot.materials_of(priced),
+        materials=materials_of(priced, snapshot),
         extra_writes=assignment,
     )
 

@@ -36,14 +36,6 @@ class JobSnapshot:
     is_assigned: bool
     """Whether the account itself has a variant for this combination."""
 
-    def materials_of(self, job: Job) -> tuple[Material, ...]:
-        """The job's files.
-
-        Raises:
-            NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
-        """
-        return tuple(to_materials(get_recipe(job.recipe).material_ids(job.inputs), self.files))
-
 
 def read_snapshot(job: Job) -> JobSnapshot:
     """Wallet, job, files and assigned variant: one snapshot in one round trip.
@@ -91,7 +83,7 @@ def price_job(job: Job, snapshot: JobSnapshot, *, template_id: str | None = None
         that the recipe cannot use).
     """
     recipe = get_recipe(job.recipe)
-    materials = snapshot.materials_of(job)
+    materials = materials_of(job, snapshot)
     recipe.check(job.inputs, materials)
     costs = pricing.costs_of(recipe.cost_names)
     priced = replace(
@@ -101,6 +93,15 @@ def price_job(job: Job, snapshot: JobSnapshot, *, template_id: str | None = None
         source_name=source_name_of(materials[0].name) if recipe.is_named_after_source else None,
     )
     return _pin_template(priced, snapshot.assigned or template_id)
+
+
+def materials_of(job: Job, snapshot: JobSnapshot) -> tuple[Material, ...]:
+    """The job's files.
+
+    Raises:
+        NotFound, Conflict (ASSET_NOT_READY, ASSET_FAILED).
+    """
+    return to_materials(get_recipe(job.recipe).material_ids(job.inputs), snapshot.files)
 
 
 def _pin_template(job: Job, known: str | None) -> Job:
