@@ -21,7 +21,9 @@ from darkroom.endpoints.items import EndpointItem
 from darkroom.events import store as events_store
 from darkroom.events.store import EventItem
 from darkroom.kernel.limits import ERASURE_BATCH
+from darkroom.limits.store import CounterItem
 from darkroom.payments.store import PurchaseItem
+from darkroom.payments.subscription_store import SubscriptionItem
 from darkroom.plans.storage_store import StorageItem
 from darkroom.plans.store import AccountItem
 from darkroom.signup.store import returning_key
@@ -56,6 +58,7 @@ from darkroom.usecases.accounts.erasure.steps import (
     items_of,
     partition,
 )
+from darkroom.usecases.plans.stop_subscriptions import stop_subscriptions
 
 FILES, USER = "files", "user"
 """The lines that are about no table."""
@@ -80,6 +83,10 @@ class Line:
 def _erase_events(_app: App, subject: Subject) -> Left:
     found = events_store.erase_of_account(subject.account_id, limit=ERASURE_BATCH)
     return Left.MORE if found else Left.NOTHING
+
+
+def _stop_subscriptions(app: App, subject: Subject) -> Left:
+    return Left.BUSY if stop_subscriptions(app, subject.account_id) else Left.NOTHING
 
 
 def _assignments(_app: App, account_id: str) -> str:
@@ -124,6 +131,13 @@ LINES: tuple[Line, ...] = (
         export=(records(AssignmentItem, _assignments),),
     ),
     Line(table=FILES, erase=erase_files),
+    Line(table="limits", erase=partition(CounterItem), export=(records(CounterItem),)),
+    # Before the plan, which ends with its subscription.
+    Line(
+        table="subscriptions",
+        erase=in_turn(_stop_subscriptions, partition(SubscriptionItem)),
+        export=(records(SubscriptionItem),),
+    ),
     Line(table="accounts", erase=partition(AccountItem), export=(records(AccountItem),)),
     Line(
         table="usage",
