@@ -271,8 +271,9 @@ def scan_page(
     page = []
     for item in found:
         with suppress(Unreadable):
-            page.append((read_item(item, to_event), item.counted_in))
-    last = found.last_evaluated_key
+            counted_in = None if item.counted_in is None else int(item.counted_in)
+            page.append((read_item(item, to_event), counted_in))
+    last: dict[str, Any] | None = found.last_evaluated_key
     following = None if last is None else [last["entityId"]["S"], last["eventId"]["S"]]
     return page, following
 
