@@ -210,7 +210,6 @@ NOT_RAISED = {
     # What cannot be counted is left out.
     "recountAccount": LISTS
     | {"ACCOUNT_FROZEN", "ALREADY_HAPPENED", "ARCHIVE_TOO_LARGE", "JOB_NOT_FINAL", "NO_OUTPUTS"},
-    # The estimate of its cost reads the files; a job whose plan fails is queued all the same.
     # A damaged counter is left out; the others are those of its period.
     "exportMargin": LISTS,
     "exportTemplateAnalytics": LISTS,
@@ -222,7 +221,8 @@ NOT_RAISED = {
     "listWebhookEndpoints": LISTS,
     # An event that was stored before is handled once.
     "receiveStripeEvent": {"ACCOUNT_ERASED", "ITEM_UNREADABLE", "VALIDATION_FAILED"},
-    "regenerateJob": OF_DRAFTS | {"ASSET_FAILED", "ASSET_NOT_READY", "NO_TEMPLATES"},
+    # The estimate of its cost reads the files; a job whose plan fails is queued all the same.
+    "regenerateJob": OF_DRAFTS | OF_FILES | {"NO_TEMPLATES"},
     # An erasure whose account is forgotten is passed over.
     "repeatErasures": {"ALREADY_HAPPENED"},
     # It takes no quote.

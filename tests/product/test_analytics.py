@@ -7,6 +7,7 @@ import io
 import json
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -190,6 +191,23 @@ def test_the_margin_is_the_same_by_every_key(world: World, group: str) -> None:
 def test_only_operators_see_analytics(world: World, path: str) -> None:
     assert ask(world, path, groups="").status == 403
     assert world.call("GET", path, user=None).status == 401
+
+
+def test_the_counters_are_what_a_replay_of_the_log_counts(world: World) -> None:
+    replayed: Counter[tuple[str, str]] = Counter()
+    for item in world.scan("events"):
+        template = json.loads(item["props"]["S"]).get("templateId")
+        replayed[item["name"]["S"], template] += 1
+
+    for each in ask(world, TEMPLATES).body["items"]:
+        for name, counter in {
+            "job_confirmed": "confirmed",
+            "share_created": "shares",
+            "share_viewed": "views",
+            "upgrade_clicked": "upgrades",
+            "regen_requested": "regenerations",
+        }.items():
+            assert each[counter] == replayed[name, each["templateId"]]
 
 
 def test_events_delivered_three_times_in_any_order_count_once(world: World) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -23,7 +24,6 @@ from tests.support.builders import (
     a_draft,
     a_photo,
     a_reference_photo,
-    a_story,
     a_user,
     buy,
     confirm,
@@ -96,70 +96,93 @@ def naming(world: World, user: str) -> list[str]:
     return [name for name, text in stored(world).items() if user in text]
 
 
-def every_operation() -> list[tuple[str, str]]:
-    """Every route that an account may call, with ids of nothing in its path."""
-    return [
-        (method.upper(), path.replace("{", "").replace("}", ""))
-        for path, operations in full_openapi()["paths"].items()
-        if path not in mounts.PUBLIC_PATHS and path != "/api/jobs/stream"
-        for method in operations
-    ]
+@dataclass(frozen=True)
+class Erased:
+    """An account that had something of each kind, and what is left of it."""
+
+    user: str
+    backup: Mapping[str, list[dict[str, Any]]]
+    """All tables but the list of erasures, as they were before."""
+    balance: tuple[int, int]
+    entries: int
 
 
-def test_an_erased_account_is_refused_by_every_route_from_the_next_request_on(
-    world: World,
-) -> None:
+@pytest.fixture(scope="module")
+def erased(world: World) -> Erased:
     user = a_user()
-    ticket = world.call("POST", "/api/jobs/stream-ticket", user=user).body["ticket"]
-    erase(world, user)
-
-    refused = {
-        (method, path): world.call(method, path, {}, user=user, groups="admin", key="k")
-        for method, path in every_operation()
-    }
-    stream = world.call("GET", f"/api/jobs/stream?ticket={ticket}", user=None)
-
-    assert len(refused) > 60
-    assert {(found.status, found.body["code"]) for found in refused.values()} == {
-        (410, "ACCOUNT_ERASED")
-    }
-    assert (stream.status, stream.body["code"]) == (410, "ACCOUNT_ERASED")
-
-
-def test_only_the_books_are_left_and_they_name_no_account(world: World) -> None:
-    user, other = a_user(), a_user()
     furnish(world, user)
-    a_story(world, other)
-    before = stored(world)
-
+    before = Erased(
+        user,
+        {name: world.scan(name) for name in world.settings.tables if name != "erasures"},
+        a_balance(world, user),
+        audit_accounts(world.app, user).entries_checked,
+    )
     erase(world, user)
     to_the_end(world)
+    return before
 
-    assert before["jobs"].count(user) > 5
+
+def pseudonym_in(world: World, user: str) -> str:
+    return pseudonym_of(world.app.signing_secret.value, user)
+
+
+def test_only_the_books_are_left_and_they_name_no_account(world: World, erased: Erased) -> None:
+    named_before = json.dumps(erased.backup["jobs"], default=str).count(erased.user)
+
+    assert named_before > 5
     # Until the list forgets the account, it says that a restored one has to be erased again.
-    assert naming(world, user) == ["erasures"]
-    assert owner_of(world, user) not in stored(world)["files"]
-    world.clock.move(days=ERASURE_REMEMBERED_DAYS)
-    assert dict(world.erase())["forgotten"] >= 1
-    assert naming(world, user) == []
-    assert a_balance(world, other)[1] == 0
+    assert naming(world, erased.user) == ["erasures"]
+    assert owner_of(world, erased.user) not in stored(world)["files"]
 
 
-def test_the_auditor_proves_the_books_under_the_pseudonym(world: World) -> None:
-    user = a_user()
-    furnish(world, user)
-    balance, held = a_balance(world, user)
-    pseudonym = pseudonym_of(world.app.signing_secret.value, user)
-    entries = audit_accounts(world.app, user).entries_checked
-
-    erase(world, user)
-    to_the_end(world)
+def test_the_auditor_proves_the_books_under_the_pseudonym(world: World, erased: Erased) -> None:
+    pseudonym = pseudonym_in(world, erased.user)
 
     report = audit_accounts(world.app, pseudonym)
-    assert (report.breaches, report.entries_checked) == ((), entries)
-    [wallet] = [item for item in world.scan("wallets") if item["accountId"]["S"] == pseudonym]
-    assert (int(wallet["balance"]["N"]), int(wallet["held"]["N"])) == (balance, held)
+
+    assert (report.breaches, report.entries_checked) == ((), erased.entries)
+    assert wallet_of(world, pseudonym) == erased.balance
     assert audit_accounts(world.app).breaches == ()
+
+
+def wallet_of(world: World, account: str) -> tuple[int, int]:
+    [wallet] = [item for item in world.scan("wallets") if item["accountId"]["S"] == account]
+    return int(wallet["balance"]["N"]), int(wallet["held"]["N"])
+
+
+def test_repeating_an_erasure_changes_nothing(world: World, erased: Erased) -> None:
+    before = stored(world)
+
+    again = world.call("DELETE", "/api/account", user=erased.user)
+    by_operator = world.call(
+        "DELETE", f"/api/admin/accounts/{erased.user}", user="root", groups="admin"
+    )
+    world.erase()
+
+    assert (again.status, by_operator.status) == (410, 202)
+    assert stored(world) == before
+
+
+def test_an_account_that_returns_with_a_backup_is_erased_again_and_then_forgotten(
+    world: World, erased: Erased
+) -> None:
+    for name, items in erased.backup.items():
+        for item in items:
+            world.client("dynamodb").put_item(TableName=world.settings.tables[name], Item=item)
+    returned = naming(world, erased.user)
+
+    repeated = world.call("POST", "/api/admin/erasures/repeat", {}, user="root", groups="admin")
+    to_the_end(world)
+
+    assert len(returned) > 8
+    assert (repeated.status, repeated.body) == (200, {"restarted": 1, "nextCursor": None})
+    assert naming(world, erased.user) == ["erasures"]
+    pseudonym = pseudonym_in(world, erased.user)
+    assert audit_accounts(world.app, pseudonym).breaches == ()
+    assert wallet_of(world, pseudonym) == erased.balance
+    world.clock.move(days=ERASURE_REMEMBERED_DAYS)
+    assert dict(world.erase()) == {"forgotten": 1}
+    assert naming(world, erased.user) == []
 
 
 def test_a_running_job_is_canceled_and_settled_before_the_books_move(world: World) -> None:
@@ -174,45 +197,9 @@ def test_a_running_job_is_canceled_and_settled_before_the_books_move(world: Worl
 
     assert done["continued"] == 1
     to_the_end(world)
-    pseudonym = pseudonym_of(world.app.signing_secret.value, user)
+    pseudonym = pseudonym_in(world, user)
     assert audit_accounts(world.app, pseudonym).breaches == ()
-    [wallet] = [item for item in world.scan("wallets") if item["accountId"]["S"] == pseudonym]
-    assert (wallet["balance"]["N"], wallet["held"]["N"]) == ("15", "0")
-
-
-def test_repeating_an_erasure_changes_nothing(world: World) -> None:
-    user = a_user()
-    a_story(world, user)
-    erase(world, user)
-    to_the_end(world)
-    before = stored(world)
-
-    again = world.call("DELETE", "/api/account", user=user)
-    by_operator = world.call("DELETE", f"/api/admin/accounts/{user}", user="root", groups="admin")
-    world.erase()
-
-    assert (again.status, by_operator.status) == (410, 202)
-    assert stored(world) == before
-
-
-def test_an_account_that_returns_with_a_backup_is_erased_again(world: World) -> None:
-    user = a_user()
-    furnish(world, user)
-    backup = {name: world.scan(name) for name in world.settings.tables if name != "erasures"}
-    erase(world, user)
-    to_the_end(world)
-    for name, items in backup.items():
-        for item in items:
-            world.client("dynamodb").put_item(TableName=world.settings.tables[name], Item=item)
-
-    repeated = world.call("POST", "/api/admin/erasures/repeat", {}, user="root", groups="admin")
-    to_the_end(world)
-
-    assert repeated.status == 200
-    assert repeated.body["restarted"] >= 1
-    assert naming(world, user) == ["erasures"]
-    pseudonym = pseudonym_of(world.app.signing_secret.value, user)
-    assert audit_accounts(world.app, pseudonym).breaches == ()
+    assert wallet_of(world, pseudonym) == (15, 0)
 
 
 def test_an_operator_erases_an_account_that_exists(world: World) -> None:
@@ -276,3 +263,33 @@ def test_shared_links_of_an_erased_account_end_at_once(world: World) -> None:
 
     assert before == 200
     assert world.call("GET", f"/api/shares/{token}", user=None).status == 404
+
+
+def every_operation() -> list[tuple[str, str]]:
+    """Every route that an account may call, with ids of nothing in its path."""
+    return [
+        (method.upper(), path.replace("{", "").replace("}", ""))
+        for path, operations in full_openapi()["paths"].items()
+        if path not in mounts.PUBLIC_PATHS and path != "/api/jobs/stream"
+        for method in operations
+    ]
+
+
+def test_an_erased_account_is_refused_by_every_route_from_the_next_request_on(
+    world: World,
+) -> None:
+    user = a_user()
+    ticket = world.call("POST", "/api/jobs/stream-ticket", user=user).body["ticket"]
+    erase(world, user)
+
+    refused = {
+        (method, path): world.call(method, path, {}, user=user, groups="admin", key="k")
+        for method, path in every_operation()
+    }
+    stream = world.call("GET", f"/api/jobs/stream?ticket={ticket}", user=None)
+
+    assert len(refused) > 60
+    assert {(found.status, found.body["code"]) for found in refused.values()} == {
+        (410, "ACCOUNT_ERASED")
+    }
+    assert (stream.status, stream.body["code"]) == (410, "ACCOUNT_ERASED")

@@ -18,7 +18,7 @@ from tests.support.moto_world import moto_world
 from tests.support.world import World
 
 USER = "alice"
-STEP = 23
+STEP = 31
 """Of this many calls, the normal run disturbs one."""
 PASSING = ("nextCheckAt", "dueShard", "checkFailures", "startedAt", "erasedAt", "op")
 

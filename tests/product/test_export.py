@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from darkroom.kernel.limits import EXPORT_AGAIN_SECONDS, EXPORT_SEND_SECONDS
+from darkroom.kernel.object_keys import export_key
 from darkroom.usecases.accounts.erasure import export_account as exporting
-from tests.support.builders import REWRITE, a_photo, a_user, buy, confirm
+from tests.support.builders import REWRITE, a_photo, a_user, buy, confirm, owner_of
 from tests.support.moto_world import moto_world
 from tests.support.world import World
 
@@ -34,13 +35,11 @@ def follow(world: World, user: str, export_id: str) -> Any:
     return world.call("GET", f"/api/account/export/{export_id}", user=user).body
 
 
-def unzipped(world: World) -> dict[str, bytes]:
-    """The entries of the newest zip."""
-    bucket = world.settings.media_bucket
-    objects = world.client("s3").list_objects_v2(Bucket=bucket, Prefix="exports/")["Contents"]
-    newest = max(objects, key=lambda found: found["Key"].rpartition("/")[2])
-    body = world.client("s3").get_object(Bucket=bucket, Key=newest["Key"])["Body"].read()
-    with zipfile.ZipFile(io.BytesIO(body)) as file:
+def unzipped(world: World, user: str, export_id: str) -> dict[str, bytes]:
+    """The entries of the zip."""
+    key = export_key(owner_of(world, user), export_id)
+    content = world.app.storage.read(key, limit_bytes=10**6)
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
         assert file.testzip() is None
         return {name: file.read(name) for name in file.namelist()}
 
@@ -63,7 +62,7 @@ def test_an_export_has_the_records_and_the_files_of_its_account_only(world: Worl
     assert ready["status"] == "ready"
     assert export_id in ready["downloadUrl"]
     assert ready["expiresAt"]
-    entries = unzipped(world)
+    entries = unzipped(world, user, export_id)
     outputs = world.call("GET", f"/api/jobs/{job_id}", user=user).body["outputs"]
     made = [name for name in entries if name.startswith(f"outputs/{job_id}/")]
     assert len(made) == len(outputs)
@@ -136,10 +135,10 @@ def test_files_beyond_what_one_run_carries_are_named(
     world.drain()
     monkeypatch.setattr(exporting, "EXPORT_LIMIT_BYTES", 1)
 
-    request(world, user)
+    export_id = request(world, user)
     world.pump_archives()
 
-    entries = unzipped(world)
+    entries = unzipped(world, user, export_id)
     left_out = json.loads(entries["left-out.json"])
     assert left_out
     assert all(name.startswith(f"outputs/{job_id}/") for name in left_out)

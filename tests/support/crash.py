@@ -682,7 +682,7 @@ def settle(scene: Scene) -> None:
     scene.add_failure("stream and queues always have something to deliver")
 
 
-SWEPT = ("jobs", "assets", "purchases", "webhooks")
+SWEPT = ("jobs", "assets", "purchases", "webhooks", "events")
 
 
 def run_to_completion(scene: Scene) -> None:

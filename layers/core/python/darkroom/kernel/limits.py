@@ -129,6 +129,8 @@ SHARE_SECRET_BYTES = 16
 EVENT_SHARDS = 8
 """So many keys share the events of one name, and the due ones."""
 EVENT_CHECK_SECONDS = 300
+EVENTS_PER_SWEEP_LIMIT = 100
+"""Of each shard, so that a sweep ends in time."""
 EVENTS_PER_REQUEST_LIMIT = 50
 CLIENT_EVENTS_PER_DAY_LIMIT = 5000
 """Of one account. They are free for it, and each costs us about ten write units."""

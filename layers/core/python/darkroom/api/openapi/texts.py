@@ -52,8 +52,7 @@ TAGS: list[dict[str, str]] = [
     {"name": "Events", "description": "What users do in the frontend, for analytics."},
     {
         "name": "Account",
-        "description": "The caller's own account: profile, plan and usage; to take along, and to "
-        "leave.",
+        "description": "The caller's own account: profile, plan, usage, export and erasure.",
     },
     {
         "name": "Credits",
