@@ -190,6 +190,18 @@ def test_a_cost_that_became_known_later_is_added(world: World, user: str) -> Non
     assert summary(world, user, groups="admin")["jobs"] == 1
 
 
+def test_a_cost_whose_record_has_expired_stays_counted(world: World, user: str) -> None:
+    job_id = a_story(world, user)
+    a_cost(job_id, user, 250_000_000)
+    world.drain()
+    table, key = world.settings.tables["costs"], {"jobId": {"S": job_id}, "call": {"S": "kf_1#1"}}
+    world.client("dynamodb").delete_item(TableName=table, Key=key)
+
+    project(world, job_id)
+
+    assert summary(world, user, groups="admin")["providerCostUsd"] == 0.25
+
+
 def test_only_operators_see_what_providers_cost(world: World, user: str) -> None:
     assert "providerCostUsd" not in summary(world, user)
     assert summary(world, user, groups="admin")["providerCostUsd"] == 0
