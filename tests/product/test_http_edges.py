@@ -72,6 +72,8 @@ def test_every_get_route_supports_head_without_a_body(world: World, user: str) -
         if path == "/api/jobs/stream":
             ticket = world.call("POST", "/api/jobs/stream-ticket", user=user).body["ticket"]
             place = f"{path}?ticket={ticket}"
+        if path == "/api/admin/events":
+            place = f"{path}?name=job_done"
         got = world.call("GET", place, user=user, groups="admin")
         head = world.call("HEAD", place, user=user, groups="admin")
 
