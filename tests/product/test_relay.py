@@ -48,7 +48,7 @@ def test_a_queued_job_is_planned_and_its_roots_are_sent(world: World) -> None:
     assert waiting_messages(world) == []
     deliver(world, stream_records(world))
 
-    assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1)]
+    assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1), ("kf_3", 1)]
     assert events_of(world, job_id) == ["JOB_QUEUED", "job_confirmed"]
 
 
@@ -116,7 +116,7 @@ def test_a_confirmed_draft_is_planned_like_a_new_job(world: World) -> None:
     deliver(world, stream_records(world))
     deliver(world, stream_records(world))
 
-    assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1)]
+    assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1), ("kf_3", 1)]
 
 
 def test_large_inputs_are_read_from_their_own_item(world: World) -> None:
