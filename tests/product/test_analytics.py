@@ -16,9 +16,11 @@ import pytest
 from botocore.client import BaseClient
 
 from darkroom.analytics import store as analytics_store
-from darkroom.db import commit
+from darkroom.db import commit, commit_one
 from darkroom.events.names import KINDS
 from darkroom.events.store import Event, record_write
+from darkroom.generation.routing.prices import Bill, Line
+from darkroom.generation.routing.store import CostRecord, cost_write
 from darkroom.kernel.limits import COUNTER_SHARDS, EVENT_CHECK_SECONDS
 from darkroom.usecases.projections import project_event as projecting
 from darkroom.usecases.projections.project_event import project_event
@@ -36,7 +38,9 @@ def world() -> Iterator[World]:
     with moto_world() as world:
         for user in ("alice", "bob"):
             buy(world, 20, user)
-            finish(world, confirm(world, user).body["jobId"])
+            job_id = confirm(world, user).body["jobId"]
+            commit_one(cost_write(_an_attempt(job_id, user)))
+            finish(world, job_id)
         world.drain()
         job_id = _job_of(world, "alice")
         for key in ("one", "two"):
@@ -51,6 +55,23 @@ def world() -> Iterator[World]:
         finish(world, child)
         world.drain()
         yield world
+
+
+def _an_attempt(job_id: str, user: str) -> CostRecord:
+    """What the picture of a story cost at a cloud provider."""
+    price = Line(unit="image", quantity=1, unit_cost="0.04")
+    return CostRecord(
+        job_id=job_id,
+        account_id=user,
+        task_key="kf_1",
+        kind="keyframe",
+        attempt=1,
+        provider="replicate",
+        model="m",
+        outcome="succeeded",
+        at=START,
+        bill=Bill(lines=(price,), currency="USD"),
+    )
 
 
 def _job_of(world: World, user: str) -> str:
@@ -106,7 +127,7 @@ def test_a_template_s_row_has_its_counts_rates_and_margin(world: World) -> None:
         assert rate["value"] == 1 / shared["confirmed"]
         assert 0 < rate["low"] < rate["value"] <= rate["high"] <= 1
     assert shared["margin"]["creditsSettled"] > 0
-    assert shared["margin"]["providerCostUsd"] == 0
+    assert shared["margin"]["providerCostUsd"] == 0.04 * shared["confirmed"]
 
 
 def test_each_combination_with_jobs_is_compared_and_nothing_is_proven(world: World) -> None:
@@ -172,6 +193,7 @@ def test_the_margin_is_the_same_by_every_key(world: World, group: str) -> None:
     )
     assert sum(each["creditsSettled"] for each in items) == settled
     assert sum(each["jobs"] for each in items) == 3
+    assert sum(each["providerCostUsd"] for each in items) == pytest.approx(0.08)
     for each in items:
         assert each["marginUsd"] == pytest.approx(each["revenueUsd"] - each["providerCostUsd"])
     assert len(text.strip().splitlines()) == len(items) + 1
@@ -256,8 +278,11 @@ def test_events_in_another_order_come_to_the_same_numbers(world: World) -> None:
 
 def test_every_recorded_event_is_in_the_table_with_its_props(world: World) -> None:
     for item in world.scan("events"):
-        kind = KINDS[item["name"]["S"]]
+        kind, props = KINDS[item["name"]["S"]], set(json.loads(item["props"]["S"]))
         assert item["entityType"]["S"] in (kind.entity, "job" if kind.from_client else "")
+        added = {"mode", "templateId", "occurredAt"} if kind.from_client else set()
+        assert kind.props.keys() - kind.optional <= props <= kind.props.keys() | added, kind.name
+        assert kind.is_public == ("accountId" in item)
 
 
 def test_a_failed_projection_hides_no_other_and_is_repeated_by_the_sweeper(
@@ -310,9 +335,10 @@ def test_an_event_costs_few_calls(world: World) -> None:
     with sdk_calls() as repeating:
         project_event(world.app, confirmed)
 
+    # The query is for the account's webhook endpoints.
     assert [name for name, _ in recording] == ["PutItem"]
-    assert [name for name, _ in projecting_plain] == ["UpdateItem"]
-    assert [name for name, _ in counting] == ["GetItem", "GetItem", "TransactWriteItems"]
+    assert [name for name, _ in projecting_plain] == ["Query", "UpdateItem"]
+    assert [name for name, _ in counting] == ["Query", "GetItem", "GetItem", "TransactWriteItems"]
     # The event, two counters and a mark.
     assert len(counting[-1][1]["TransactItems"]) == 4
     assert "UpdateItem" in [name for name, _ in repeating]
@@ -329,10 +355,14 @@ def test_reports_cost_the_same_after_many_events(world: World) -> None:
         with sdk_calls() as calls:
             for path in paths:
                 assert ask(world, path).status == 200
-        costs.append((len(calls), sum(each["returned"] for _, each in calls)))
+        of_counters = [
+            each for _, each in calls if each["TableName"] == world.settings.tables["analytics"]
+        ]
+        costs.append((len(of_counters), sum(each["returned"] for each in of_counters)))
 
     (few_calls, few_bytes), _, (many_calls, many_bytes) = costs
-    assert many_calls == few_calls <= 3 * (1 + 2 * COUNTER_SHARDS) + COUNTER_SHARDS
+    # The epoch, and each shard of the two months of the period; and the counters of all time.
+    assert many_calls == few_calls == 3 * (1 + 2 * COUNTER_SHARDS) + COUNTER_SHARDS
     # The slope of logarithms over three powers of ten: digits are all that grows.
     assert math.log10(many_bytes / few_bytes) / 3 <= 0.02
 

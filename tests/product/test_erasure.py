@@ -89,7 +89,8 @@ def stored(world: World) -> dict[str, str]:
             default=str,
         )
         for name in world.settings.tables
-        if name != "idempotency"  # Its records expire within a day.
+        # What is stored of requests expires within minutes or a day.
+        if name not in ("idempotency", "limits")
     }
     objects = world.client("s3").list_objects_v2(Bucket=world.settings.media_bucket)
     keys = [found["Key"] for found in objects.get("Contents", [])]

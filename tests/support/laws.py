@@ -142,6 +142,8 @@ class Books:
     """By id."""
     entries: Mapping[str, Mapping[str, Item]] = field(default_factory=dict)
     """Per album, by the id of their output."""
+    open_counts: Mapping[str, Item] | None = None
+    """Per account, what its counters have of drafts and queued jobs; None if they were not read."""
 
     def entry(self, account: str, cause: str) -> Item | None:
         return next((e for e in self.ledger.get(account, []) if e["cause"] == cause), None)
@@ -207,6 +209,11 @@ def read_books(state: State) -> Books:
             for item in _plain(state, "templates")
         },
         files=state.files,
+        open_counts={
+            item["accountId"]: item for item in _plain(state, "limits") if item["counter"] == "open"
+        }
+        if "limits" in state.tables
+        else None,
     )
 
 
@@ -448,6 +455,25 @@ def held_is_what_open_jobs_hold(books: Books) -> Iterator[Breach]:
             subject = books.jobs.get(entry["referenceId"])
             if subject is None or subject.account != account:
                 yield Breach("L5", account, entry["cause"], "belongs to no job of the account")
+
+
+def counters_have_the_open_jobs(books: Books) -> Iterator[Breach]:
+    """The counters of limits change with the jobs, in the same transaction."""
+    if books.open_counts is None:
+        return
+    drafts: Counter[str] = Counter()
+    queued: Counter[str] = Counter()
+    for job in books.jobs.values():
+        counted = job.item.get("ct")
+        if counted is None or job.is_final or job.is_deleted:
+            continue
+        (drafts if job.status == "draft" else queued)[job.account] += 1
+    for account in books.open_counts.keys() | drafts.keys() | queued.keys():
+        item = books.open_counts.get(account, {})
+        found = item.get("drafts", 0), item.get("queued", 0)
+        if found != (drafts[account], queued[account]):
+            wanted = f"{drafts[account]} drafts and {queued[account]} queued jobs"
+            yield Breach("limits", account, "open", f"{found} counted of {wanted}")
 
 
 def credits_are_conserved(books: Books) -> Iterator[Breach]:
@@ -779,7 +805,7 @@ def variants_stay_assigned(books: Books) -> Iterator[Breach]:
             yield Breach("variant", account, combination, message)
 
 
-AT_ONCE_TABLES = ("wallets", "ledger", "jobs", "purchases")
+AT_ONCE_TABLES = ("wallets", "ledger", "jobs", "purchases", "limits")
 """The tables of the laws that hold at every moment."""
 
 MONEY_LAWS: tuple[Rule, ...] = (
@@ -793,6 +819,7 @@ MONEY_LAWS: tuple[Rule, ...] = (
     credits_are_conserved,
 )
 JOB_LAWS: tuple[Rule, ...] = (
+    counters_have_the_open_jobs,
     a_receipt_adds_up,
     a_status_agrees_with_the_tasks,
     progress_counts_the_tasks,

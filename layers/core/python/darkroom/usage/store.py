@@ -274,7 +274,7 @@ def _to_item(record: UsageRecord, operation: str) -> UsageRecordItem:
     )
 
 
-def _numbers(amounts: Amounts) -> dict[str, int | None]:
+def _numbers(amounts: Amounts) -> dict[str, Any]:
     return {name: getattr(amounts, name) or None for name in AMOUNTS}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -97,7 +98,9 @@ def _cost_events(app: App, job: Job) -> Iterator[Event]:
             "outcome": cost.outcome,
             "costNanos": int(cost.cost_nanos),
         }
-        yield _event(job, "PROVIDER_COST", job.finished_at, props, mark=f"#{cost.call}")
+        event = _event(job, "PROVIDER_COST", job.finished_at, props, mark=f"#{cost.call}")
+        # What providers charge is for operators alone: the account's own events are without it.
+        yield replace(event, account_id=None)
 
 
 def _template(job: Job) -> dict[str, Any]:
