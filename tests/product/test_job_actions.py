@@ -18,7 +18,7 @@ from darkroom.jobs import engine
 from darkroom.jobs.model import Failure, Job, JobFamily
 from darkroom.jobs.states import TaskStatus
 from darkroom.jobs.store import find_family
-from darkroom.kernel.command import new_command
+from darkroom.kernel.command import Command, new_command
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.limits import SHARE_SECRET_BYTES
 from darkroom.recipes.base import Target
@@ -34,6 +34,7 @@ from darkroom.usecases.jobs.advance_job import advance
 from darkroom.usecases.jobs.cancel_job import cancel_job
 from darkroom.usecases.jobs.plan_job import plan_job
 from darkroom.usecases.jobs.retry_job import rerun_job, retry_job
+from darkroom.usecases.limits import limit_jobs
 from darkroom.usecases.shares import share_job
 from tests.support.builders import (
     REWRITE,
@@ -87,7 +88,7 @@ class Accepted(BaseException):
 def nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From its call on, use cases stop where they would write."""
 
-    def submit(app: App, *, job: Job, **_: Any) -> None:
+    def submit(app: App, command: Command, *, job: Job, **_: Any) -> None:
         raise Accepted(job.reserved)
 
     def commit(*_: Any) -> None:
@@ -96,7 +97,7 @@ def nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def begin() -> None:
         monkeypatch.setattr(confirm_job, "submit", submit)
         monkeypatch.setattr(submit_child, "submit", submit)
-        for module in (advance_job, delete_job, share_job):
+        for module in (advance_job, delete_job, limit_jobs, share_job):
             monkeypatch.setattr(module, "commit", commit)
 
     return begin
