@@ -4,7 +4,15 @@ from pathlib import Path
 
 from darkroom.api.app import create_app
 from darkroom.api.lambda_handler import http_handler
-from darkroom.api.routers import albums, assets, catalog, credits, docs, events, reference_photos
+from darkroom.api.routers import (
+    albums,
+    assets,
+    catalog,
+    credits,
+    docs,
+    events,
+    reference_photos,
+)
 
 handler = http_handler(
     create_app(

@@ -5,6 +5,7 @@ from darkroom.api.lambda_handler import http_handler
 from darkroom.api.routers import (
     bulk_jobs,
     downloads,
+    erasure,
     generate_image,
     job_lists,
     job_stream,
@@ -24,5 +25,6 @@ handler = http_handler(
         share_page.router,
         generate_image.router,
         jobs.router,
+        erasure.router,
     )
 )

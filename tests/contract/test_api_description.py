@@ -28,9 +28,10 @@ from tests.support.reachable_errors import reachable_codes
 METHODS = {"get", "post", "patch", "delete", "put"}
 VERBS = set(
     """
-    abort add adjust audit cancel clear complete confirm create deactivate delete download export
-    generate get list open quote rebuild receive recount redrive regenerate register remove replay
-    rerun resolve retry rotate run select send share sign stream subscribe test unshare update
+    abort add adjust audit cancel clear complete confirm create deactivate delete download erase
+    export generate get list open quote rebuild receive recount redrive regenerate register remove
+    repeat replay rerun resolve retry rotate run select send share sign stream subscribe test
+    unshare update
     """.split()  # noqa: SIM905 (a list of one word a line is longer than the tests)
 )
 BY_ID = {error.code: error for error in ERRORS}
@@ -180,6 +181,9 @@ OF_FILES = {"ASSET_FAILED", "ASSET_NOT_READY", "NO_TEMPLATES", "REFERENCE_PHOTO_
 NOT_RAISED = {
     # A damaged subscription counts as none.
     "cancelPlan": LISTS,
+    # An erasure that has begun goes on.
+    "eraseAccount": {"ALREADY_HAPPENED"},
+    "eraseAnAccount": {"ALREADY_HAPPENED"},
     "exportJobs": LISTS,
     "exportUsage": LISTS,
     # Pictures from a prompt have neither files nor templates.
@@ -187,6 +191,9 @@ NOT_RAISED = {
     "getCredits": LISTS | {"VALIDATION_FAILED"},
     # A damaged account reads as one of which nothing is stored.
     "getMe": LISTS,
+    # A message that was sent a moment ago is not sent again.
+    "getExport": {"ALREADY_HAPPENED"},
+    "getExportOfAccount": {"ALREADY_HAPPENED"},
     "getPricing": {"VALIDATION_FAILED"},
     # A view that was counted before is not counted again.
     "getShare": {"ALREADY_HAPPENED"},
@@ -213,9 +220,11 @@ NOT_RAISED = {
     "rebuildProjections": {"ALREADY_HAPPENED", "ITEM_UNREADABLE"},
     "listWebhookEndpoints": LISTS,
     # An event that was stored before is handled once.
-    "receiveStripeEvent": {"ITEM_UNREADABLE", "VALIDATION_FAILED"},
+    "receiveStripeEvent": {"ACCOUNT_ERASED", "ITEM_UNREADABLE", "VALIDATION_FAILED"},
     # The estimate of its cost reads the files; a job whose plan fails is queued all the same.
     "regenerateJob": OF_DRAFTS | OF_FILES | {"NO_TEMPLATES"},
+    # An erasure whose account is forgotten is passed over.
+    "repeatErasures": {"ALREADY_HAPPENED"},
     # It takes no quote.
     "rerunJob": OF_QUOTES,
     "retryJob": OF_DRAFTS,
@@ -232,7 +241,7 @@ RAISED_UNSEEN = {
     "resolvePurchase": {"PAYMENT_UNAVAILABLE"},
     "subscribePlan": {"PAYMENT_UNAVAILABLE"},
 }
-IMPLIED = {"BODY_TOO_LARGE", "FORBIDDEN", "UNAUTHORIZED"}
+IMPLIED = {"ACCOUNT_ERASED", "BODY_TOO_LARGE", "FORBIDDEN", "UNAUTHORIZED"}
 
 
 @pytest.mark.parametrize("name", sorted(ROUTES.keys() - REPORTED_OTHERWISE))

@@ -146,21 +146,30 @@ def test_roles_have_only_the_listed_managed_policies(resources: dict[str, Any]) 
                 assert arn in MANAGED_BY_AWS, name
 
 
-def test_no_role_may_change_or_delete_a_ledger_entry(resources: dict[str, Any]) -> None:
+def test_no_role_may_change_a_ledger_entry_and_only_erasures_may_move_one(
+    resources: dict[str, Any],
+) -> None:
     policies = [
-        *of_type(resources, "AWS::IAM::ManagedPolicy").values(),
+        *of_type(resources, "AWS::IAM::ManagedPolicy").items(),
         *(
-            policy
-            for role in of_type(resources, "AWS::IAM::Role").values()
+            (name, policy)
+            for name, role in of_type(resources, "AWS::IAM::Role").items()
             for policy in role.get("Policies", [])
         ),
     ]
 
-    for policy in policies:
-        for statement in statements_of(policy):
-            if "LedgerTable" in json.dumps(statement["Resource"]):
-                forbidden = {"dynamodb:UpdateItem", "dynamodb:DeleteItem"}
-                assert not forbidden.intersection(as_list(statement["Action"]))
+    granted = {
+        (name, action)
+        for name, policy in policies
+        for statement in statements_of(policy)
+        if "LedgerTable" in json.dumps(statement["Resource"])
+        for action in as_list(statement["Action"])
+    }
+
+    changing = {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+    assert {(name, action) for name, action in granted if action in changing} == {
+        ("EraseFunctionRole", "dynamodb:BatchWriteItem")
+    }
 
 
 # --- Functions --------------------------------------------------------------------------------
@@ -425,9 +434,11 @@ def test_streams_continue_after_a_batch_that_always_fails(resources: dict[str, A
         if mapping["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn"
     ]
 
-    assert len(streams) == 5
+    assert len(streams) == 6
     for mapping in streams:
-        assert mapping["FunctionName"] == {"Ref": "RelayFunction"}
+        is_of_erasures = mapping["EventSourceArn"]["Fn::GetAtt"][0] == "ErasuresTable"
+        function = "EraseFunction" if is_of_erasures else "RelayFunction"
+        assert mapping["FunctionName"] == {"Ref": function}
         assert mapping["StartingPosition"] == "TRIM_HORIZON"
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["BisectBatchOnFunctionError"] is True

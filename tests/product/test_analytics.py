@@ -7,7 +7,8 @@ import io
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,12 +16,16 @@ import pytest
 from botocore.client import BaseClient
 
 from darkroom.analytics import store as analytics_store
-from darkroom.db import commit
+from darkroom.db import commit, commit_one
 from darkroom.events.names import KINDS
 from darkroom.events.store import Event, record_write
+from darkroom.generation.routing.prices import Bill, Line
+from darkroom.generation.routing.store import CostRecord, cost_write
 from darkroom.kernel.limits import COUNTER_SHARDS, EVENT_CHECK_SECONDS
 from darkroom.usecases.projections import project_event as projecting
+from darkroom.usecases.projections import rebuild_projections as rebuilding
 from darkroom.usecases.projections.project_event import project_event
+from darkroom.usecases.projections.rebuild_projections import rebuild_projections
 from darkroom.workers.relay import handle_record
 from tests.support.builders import a_user, buy, confirm, finish, regenerate
 from tests.support.moto_world import moto_world
@@ -35,7 +40,9 @@ def world() -> Iterator[World]:
     with moto_world() as world:
         for user in ("alice", "bob"):
             buy(world, 20, user)
-            finish(world, confirm(world, user).body["jobId"])
+            job_id = confirm(world, user).body["jobId"]
+            commit_one(cost_write(_an_attempt(job_id, user)))
+            finish(world, job_id)
         world.drain()
         job_id = _job_of(world, "alice")
         for key in ("one", "two"):
@@ -50,6 +57,23 @@ def world() -> Iterator[World]:
         finish(world, child)
         world.drain()
         yield world
+
+
+def _an_attempt(job_id: str, user: str) -> CostRecord:
+    """What the picture of a story cost at a cloud provider."""
+    price = Line(unit="image", quantity=1, unit_cost="0.04")
+    return CostRecord(
+        job_id=job_id,
+        account_id=user,
+        task_key="kf_1",
+        kind="keyframe",
+        attempt=1,
+        provider="replicate",
+        model="m",
+        outcome="succeeded",
+        at=START,
+        bill=Bill(lines=(price,), currency="USD"),
+    )
 
 
 def _job_of(world: World, user: str) -> str:
@@ -105,7 +129,7 @@ def test_a_template_s_row_has_its_counts_rates_and_margin(world: World) -> None:
         assert rate["value"] == 1 / shared["confirmed"]
         assert 0 < rate["low"] < rate["value"] <= rate["high"] <= 1
     assert shared["margin"]["creditsSettled"] > 0
-    assert shared["margin"]["providerCostUsd"] == 0
+    assert shared["margin"]["providerCostUsd"] == 0.04 * shared["confirmed"]
 
 
 def test_each_combination_with_jobs_is_compared_and_nothing_is_proven(world: World) -> None:
@@ -171,6 +195,7 @@ def test_the_margin_is_the_same_by_every_key(world: World, group: str) -> None:
     )
     assert sum(each["creditsSettled"] for each in items) == settled
     assert sum(each["jobs"] for each in items) == 3
+    assert sum(each["providerCostUsd"] for each in items) == pytest.approx(0.08)
     for each in items:
         assert each["marginUsd"] == pytest.approx(each["revenueUsd"] - each["providerCostUsd"])
     assert len(text.strip().splitlines()) == len(items) + 1
@@ -190,6 +215,23 @@ def test_the_margin_is_the_same_by_every_key(world: World, group: str) -> None:
 def test_only_operators_see_analytics(world: World, path: str) -> None:
     assert ask(world, path, groups="").status == 403
     assert world.call("GET", path, user=None).status == 401
+
+
+def test_the_counters_are_what_a_replay_of_the_log_counts(world: World) -> None:
+    replayed: Counter[tuple[str, str]] = Counter()
+    for item in world.scan("events"):
+        template = json.loads(item["props"]["S"]).get("templateId")
+        replayed[item["name"]["S"], template] += 1
+
+    for each in ask(world, TEMPLATES).body["items"]:
+        for name, counter in {
+            "job_confirmed": "confirmed",
+            "share_created": "shares",
+            "share_viewed": "views",
+            "upgrade_clicked": "upgrades",
+            "regen_requested": "regenerations",
+        }.items():
+            assert each[counter] == replayed[name, each["templateId"]]
 
 
 def test_events_delivered_three_times_in_any_order_count_once(world: World) -> None:
@@ -224,6 +266,32 @@ def test_a_rebuild_counts_the_log_to_the_same_numbers(world: World) -> None:
     assert ask(world, TEMPLATES).body == report
 
 
+def test_a_rebuild_that_was_stopped_goes_on_and_misses_no_event_of_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "REBUILD_PAGE_LIMIT", 7)
+    epoch = analytics_store.find_epoch()
+    position = rebuild_projections(world.app).position
+    rebuild_projections(world.app, position)
+    project_event(world.app, _an_event(world))
+    position, pages = rebuild_projections(world.app).position, 1
+    while position is not None:
+        if position[1] == 2 and pages % 2:
+            # It is counted for readers of the new epoch, which the second pass passes over.
+            project_event(world.app, _an_event(world))
+        position, pages = rebuild_projections(world.app, position).position, pages + 1
+
+    # Readers of the old epoch no longer see events that came after the switch.
+    old, new = counters(world, epoch=epoch), counters(world)
+    assert analytics_store.find_epoch() == epoch + 1
+    assert old.keys() <= new.keys()
+    for key in old.keys() - {key for key in new if "comedy-1" in key}:
+        assert new[key] == old[key]
+    recorded = [item for item in world.scan("events") if item["name"]["S"] == "job_confirmed"]
+    counted = sum(each["confirmed"] for each in ask(world, TEMPLATES).body["items"])
+    assert counted == len(recorded)
+
+
 def test_events_in_another_order_come_to_the_same_numbers(world: World) -> None:
     """A rebuild reads the log in no order; here it is the reverse of time."""
     events = sorted(records(world), key=lambda each: str(each["dynamodb"]), reverse=True)
@@ -238,8 +306,11 @@ def test_events_in_another_order_come_to_the_same_numbers(world: World) -> None:
 
 def test_every_recorded_event_is_in_the_table_with_its_props(world: World) -> None:
     for item in world.scan("events"):
-        kind = KINDS[item["name"]["S"]]
+        kind, props = KINDS[item["name"]["S"]], set(json.loads(item["props"]["S"]))
         assert item["entityType"]["S"] in (kind.entity, "job" if kind.from_client else "")
+        added = {"mode", "templateId", "occurredAt"} if kind.from_client else set()
+        assert kind.props.keys() - kind.optional <= props <= kind.props.keys() | added, kind.name
+        assert kind.is_public == ("accountId" in item)
 
 
 def test_a_failed_projection_hides_no_other_and_is_repeated_by_the_sweeper(
@@ -279,6 +350,64 @@ def test_the_sweeper_counts_an_event_that_the_stream_lost(world: World) -> None:
     assert not _is_due(world, event)
 
 
+def test_an_event_whose_projection_stops_at_any_call_counts_once(world: World) -> None:
+    """Stopped before or after each call, and delivered again as the stream would."""
+    props = {"templateId": "story-spark-comedy-1", "mode": "story"}
+
+    def shared() -> tuple[int, int]:
+        counts = row(world, templateId="story-spark-comedy-1")
+        return counts["shares"], round(counts["rates"]["share"]["value"] * counts["confirmed"])
+
+    points = 0
+    for after in (False, True):
+        for number in range(CALLS_LIMIT):
+            event = _event("share_created", job_id=world.app.ids.new("job"), **props)
+            commit([record_write(event, retention_days=400)])
+            before = shared()
+            is_stopped = _stopped(lambda e=event: project_event(world.app, e), number, after=after)
+            project_event(world.app, event)
+
+            assert shared()[0] == before[0] + 1
+            assert not _is_due(world, event)
+            if not is_stopped:
+                break
+            points += 1
+
+    assert points == 2 * 5
+    assert shared()[1] <= shared()[0]
+
+
+CALLS_LIMIT = 20
+
+
+class Stopped(BaseException):
+    """No handler catches it."""
+
+
+def _stopped(act: Callable[[], object], number: int, *, after: bool) -> bool:
+    """Run it, and stop it before or after its call of this number; False if it made fewer calls."""
+    made = -1
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def stopping(client: Any, name: str, params: dict[str, Any]) -> Any:
+        nonlocal made
+        made += 1
+        if made == number and not after:
+            raise Stopped
+        response = call(client, name, params)
+        if made == number:
+            raise Stopped
+        return response
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", stopping)
+        try:
+            act()
+        except Stopped:
+            return True
+    return False
+
+
 def test_an_event_costs_few_calls(world: World) -> None:
     plain = _event("JOB_SUCCEEDED", job_id=world.app.ids.new("job"))
     confirmed = _an_event(world)
@@ -292,9 +421,10 @@ def test_an_event_costs_few_calls(world: World) -> None:
     with sdk_calls() as repeating:
         project_event(world.app, confirmed)
 
+    # The query is for the account's webhook endpoints.
     assert [name for name, _ in recording] == ["PutItem"]
-    assert [name for name, _ in projecting_plain] == ["UpdateItem"]
-    assert [name for name, _ in counting] == ["GetItem", "GetItem", "TransactWriteItems"]
+    assert [name for name, _ in projecting_plain] == ["Query", "UpdateItem"]
+    assert [name for name, _ in counting] == ["Query", "GetItem", "GetItem", "TransactWriteItems"]
     # The event, two counters and a mark.
     assert len(counting[-1][1]["TransactItems"]) == 4
     assert "UpdateItem" in [name for name, _ in repeating]
@@ -311,10 +441,14 @@ def test_reports_cost_the_same_after_many_events(world: World) -> None:
         with sdk_calls() as calls:
             for path in paths:
                 assert ask(world, path).status == 200
-        costs.append((len(calls), sum(each["returned"] for _, each in calls)))
+        of_counters = [
+            each for _, each in calls if each["TableName"] == world.settings.tables["analytics"]
+        ]
+        costs.append((len(of_counters), sum(each["returned"] for each in of_counters)))
 
     (few_calls, few_bytes), _, (many_calls, many_bytes) = costs
-    assert many_calls == few_calls <= 3 * (1 + 2 * COUNTER_SHARDS) + COUNTER_SHARDS
+    # The epoch, and each shard of the two months of the period; and the counters of all time.
+    assert many_calls == few_calls == 3 * (1 + 2 * COUNTER_SHARDS) + COUNTER_SHARDS
     # The slope of logarithms over three powers of ten: digits are all that grows.
     assert math.log10(many_bytes / few_bytes) / 3 <= 0.02
 

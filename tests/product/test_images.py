@@ -234,7 +234,7 @@ def test_one_picture_can_be_made_again(world: World) -> None:
 
 
 def test_every_picture_becomes_a_file_as_soon_as_it_is_made(world: World) -> None:
-    job_id = job_of(order(world, count=3))
+    job_id = job_of(order(world, count=4))
     for _ in range(3):
         world.pump_stream()
     world.pump_tasks()
@@ -244,7 +244,7 @@ def test_every_picture_becomes_a_file_as_soon_as_it_is_made(world: World) -> Non
 
     outputs, found = a_job(world, job_id)["outputs"], files(world)
 
-    assert 0 < early < 3 and len(found) == len(outputs) == 3
+    assert 0 < early < 4 and len(found) == len(outputs) == 4
     first = found[-1]
     assert first["filename"] == f"{PROMPT} 01.png"
     assert (first["status"], first["kind"], first["mimeType"]) == ("uploaded", "image", "image/png")
@@ -255,7 +255,7 @@ def test_every_picture_becomes_a_file_as_soon_as_it_is_made(world: World) -> Non
         (file["assetId"] for file in found), reverse=True
     )
     keys = {assets_store.get_asset("alice", file["assetId"]).clean_key for file in found}
-    assert len(keys) == 3
+    assert len(keys) == 4
     assert all(world.app.storage.find(str(key)) is not None for key in keys)
 
 
@@ -282,15 +282,22 @@ def test_an_uploaded_file_is_not_marked_as_generated(world: World) -> None:
     assert file["isAiGenerated"] is False and "generationPrompt" not in file
 
 
+def kept_bytes(world: World) -> int:
+    """Of files and of jobs: a picture is stored twice, so that each can be deleted by itself."""
+    jobs = world.call("GET", "/api/jobs").body["items"]
+    outputs = [output for job in jobs for output in a_job(world, job["jobId"])["outputs"]]
+    return sum(kept["sizeBytes"] for kept in [*files(world), *outputs])
+
+
 def test_pictures_count_as_storage_until_they_are_deleted(world: World) -> None:
     made(world)
     found = files(world)
 
-    stored = find_stored("alice")
+    stored, kept = find_stored("alice").used_bytes, kept_bytes(world)
     world.call("DELETE", f"/api/assets/{found[0]['assetId']}")
 
-    assert stored.used_bytes == sum(file["sizeBytes"] for file in found)
-    assert find_stored("alice").used_bytes == found[1]["sizeBytes"]
+    assert stored == kept
+    assert find_stored("alice").used_bytes == kept - found[0]["sizeBytes"]
 
 
 def test_the_sweeper_imports_pictures_whose_records_were_lost(world: World) -> None:
@@ -299,7 +306,7 @@ def test_the_sweeper_imports_pictures_whose_records_were_lost(world: World) -> N
     world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
     assert len(files(world)) == 2
-    assert find_stored("alice").used_bytes == sum(file["sizeBytes"] for file in files(world))
+    assert find_stored("alice").used_bytes == kept_bytes(world)
 
 
 def test_importing_a_picture_twice_makes_one_file(world: World) -> None:
@@ -310,7 +317,7 @@ def test_importing_a_picture_twice_makes_one_file(world: World) -> None:
     again = import_generated_images(world.app, family.tasks)
 
     assert again == 0 and files(world) == before
-    assert find_stored("alice").used_bytes == sum(file["sizeBytes"] for file in before)
+    assert find_stored("alice").used_bytes == kept_bytes(world)
 
 
 def test_the_file_outlives_its_job(world: World) -> None:
@@ -352,7 +359,7 @@ def test_a_deleted_file_does_not_come_back(world: World, seconds: int) -> None:
 
     assert again == 0 and files(world) == []
     assert world.app.storage.find(str(asset.clean_key)) is None
-    assert find_stored("alice").used_bytes == 0
+    assert find_stored("alice").used_bytes == kept_bytes(world)
     assert world.call("DELETE", f"/api/assets/{asset.asset_id}").status == 204
 
 

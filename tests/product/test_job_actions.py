@@ -18,7 +18,7 @@ from darkroom.jobs import engine
 from darkroom.jobs.model import Failure, Job, JobFamily
 from darkroom.jobs.states import TaskStatus
 from darkroom.jobs.store import find_family
-from darkroom.kernel.command import Command, new_command
+from darkroom.kernel.command import new_command
 from darkroom.kernel.errors import DarkroomError
 from darkroom.kernel.limits import SHARE_SECRET_BYTES
 from darkroom.recipes.base import Target
@@ -88,7 +88,7 @@ class Accepted(BaseException):
 def nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From its call on, use cases stop where they would write."""
 
-    def submit(app: App, command: Command, *, job: Job, **_: Any) -> None:
+    def submit(*_: Any, job: Job, **__: Any) -> None:
         raise Accepted(job.reserved)
 
     def commit(*_: Any) -> None:

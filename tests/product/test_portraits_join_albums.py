@@ -14,7 +14,7 @@ def order(world: World, album_id: str, user: str = "alice") -> Response:
         "mode": "batch",
         "referencePhotoIds": [a_reference_photo(world, user)],
         "styles": ["CLASSIC", "MODERN"],
-        "totalImages": 3,
+        "totalImages": 4,
         "albumId": album_id,
     }
     body = {"recipe": "portraits", "inputs": inputs, "status": "queued"}
@@ -42,7 +42,7 @@ def test_every_output_is_added_as_soon_as_it_is_made(world: World) -> None:
     world.drain()
 
     made = {output["outputId"] for output in a_job(world, job_id)["outputs"]}
-    assert 0 < early < 3
+    assert 0 < early < 4
     assert {output["outputId"] for output in outputs_in(world, album)} == made
 
 
@@ -59,7 +59,7 @@ def test_the_sweeper_adds_outputs_whose_records_were_lost(world: World) -> None:
 
     world.advance_time(seconds=PROJECTION_CHECK_SECONDS)
 
-    assert len(outputs_in(world, album)) == 3
+    assert len(outputs_in(world, album)) == 4
 
 
 def test_outputs_of_a_deleted_job_leave_the_album(world: World) -> None:

@@ -48,7 +48,7 @@ def test_a_queued_job_is_planned_and_its_roots_are_sent(world: World) -> None:
     assert waiting_messages(world) == []
     deliver(world, stream_records(world))
 
-    assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1)]
+    assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1), ("kf_3", 1)]
     assert events_of(world, job_id) == ["JOB_QUEUED", "job_confirmed"]
 
 
@@ -80,7 +80,7 @@ def test_all_records_of_a_job_delivered_again_in_any_order_change_nothing(world:
     kinds = deliver(world, history + history)
     world.drain()
 
-    assert set(kinds) == {"asset", "job", "purchase", "task", "ignored"} & set(kinds)
+    assert set(kinds) == {"asset", "event", "job", "purchase", "task", "ignored"} & set(kinds)
     assert a_picture(world) == before
     assert len(world.studio.requests) == 7
     assert events_of(world, parent_id).count("job_done") == 1
@@ -116,7 +116,7 @@ def test_a_confirmed_draft_is_planned_like_a_new_job(world: World) -> None:
     deliver(world, stream_records(world))
     deliver(world, stream_records(world))
 
-    assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1)]
+    assert waiting_messages(world) == [("kf_1", 1), ("kf_2", 1), ("kf_3", 1)]
 
 
 def test_large_inputs_are_read_from_their_own_item(world: World) -> None:

@@ -34,7 +34,12 @@ def world() -> Iterator[World]:
 
 
 def event(source: str, **attributes: str) -> dict[str, Any]:
-    return {"triggerSource": source, "request": {"userAttributes": attributes}, "response": {}}
+    return {
+        "triggerSource": source,
+        "userName": "u1",
+        "request": {"userAttributes": attributes},
+        "response": {},
+    }
 
 
 def sign_up(world: World, email: str, source: str = "PreSignUp_SignUp") -> str:

@@ -199,6 +199,19 @@ def test_a_level_is_announced_once_a_month_however_often_it_is_crossed(
     assert announced(user) == sorted(once * 2)
 
 
+def test_the_counters_of_windows_have_levels_too(world: World, user: str) -> None:
+    item = {"accountId": {"S": user}, "counter": {"S": "day#2026-01-05"}, "freeJobs": {"N": "16"}}
+    world.client("dynamodb").put_item(TableName=world.settings.tables["limits"], Item=item)
+
+    announce_levels(world.app, user)
+
+    assert announced(user) == [("PLAN_LIMIT_WARNING", "freeJobsPerDay")]
+    shown = level(world, user, "freeJobsPerDay")
+    assert (shown["used"], shown["limit"], shown["percent"], shown["level"]) == (
+        16, 20, 80, "warning",
+    )  # fmt: skip
+
+
 def test_a_job_whose_outputs_cross_the_limit_announces_it(world: World, user: str) -> None:
     store_bytes(world, user, round(GB * 0.8) - 1)
     buy(world, 5, user)
@@ -213,8 +226,7 @@ def test_a_smaller_plan_keeps_what_is_there_and_refuses_what_is_new(
     world: World, user: str
 ) -> None:
     world.call("GET", "/api/credits", user=user)
-    subscribe = {"user": user, "key": "s"}
-    world.call("POST", "/api/plans/subscribe", {"plan": "standard"}, **subscribe)
+    world.call("POST", "/api/plans/subscribe", {"plan": "standard"}, user=user, key="s")
     store_bytes(world, user, 20 * GB)
     file = {"filename": "b.jpg", "mimeType": "image/jpeg", "sizeBytes": 3}
     body = {"files": [file]}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ReadTimeoutError
 
 from darkroom.payments import subscription_store as store
 from darkroom.payments.subscription_store import SubscriptionStatus
 from darkroom.usecases.credits.audit_accounts import audit_accounts
-from darkroom.usecases.plans.cancel_subscription import stop_subscriptions
+from darkroom.usecases.plans.stop_subscriptions import stop_subscriptions
 from tests.support.builders import forget_responses
 from tests.support.moto_world import moto_world
 from tests.support.world import START, Response, World
@@ -201,5 +205,82 @@ def test_an_operator_gives_a_plan_without_a_subscription(world: World, user: str
 def test_the_subscriptions_of_an_erased_account_end(world: World, user: str) -> None:
     subscribe(world, user)
 
-    assert [stop_subscriptions(world.app, user), stop_subscriptions(world.app, user)] == [1, 0]
+    assert not stop_subscriptions(world.app, user)
     assert plan_of(world, user)[:2] == ("free", "expired")
+
+
+# Stopped at any call
+
+
+class Stopped(BaseException):
+    """The function ended at once; no handler may swallow it."""
+
+
+@contextmanager
+def stopped_at(number: int, kind: str) -> Iterator[list[str]]:
+    """Stop before or after the call to AWS with this number, or lose its response."""
+    made: list[str] = []
+    real: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(self: Any, name: str, params: Any) -> Any:
+        made.append(name)
+        if len(made) != number:
+            return real(self, name, params)
+        if kind == "before":
+            raise Stopped
+        real(self, name, params)
+        if kind == "after":
+            raise Stopped
+        raise ReadTimeoutError(endpoint_url="https://aws.example")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", call)
+        yield made
+
+
+def every_point(act: Callable[[str], object], *, named: str) -> Iterator[str]:
+    """Let ``act`` go wrong at each of its calls, each time for another account; yields its name."""
+    for kind in ("before", "after", "lost"):
+        for number in itertools.count(1):
+            user = f"{named}-{kind}-{number}"
+            with stopped_at(number, kind) as made, suppress(Stopped):
+                act(user)
+            if len(made) < number:
+                break
+            yield user
+
+
+def test_a_subscription_that_stops_anywhere_begins_once_when_it_is_repeated(world: World) -> None:
+    points = 0
+    for user in every_point(lambda user: subscribe(world, user), named="subscribe"):
+        points += 1
+
+        # The lock of a request that died without a trace ends after a while.
+        world.clock.move(minutes=5)
+        response = subscribe(world, user)
+        world.clock.move(minutes=-5)
+
+        assert response.status == 201, (user, response.body)
+        assert len(store.list_subscriptions(user)) == 1, user
+        assert plan_of(world, user)[:2] == ("basic", "active"), user
+    assert points >= 12
+
+
+def test_a_cancellation_that_stops_anywhere_ends_the_plan_when_it_is_repeated(
+    world: World,
+) -> None:
+    points = 0
+    for kind in ("before", "after", "lost"):
+        for number in itertools.count(1):
+            user = f"cancel-{kind}-{number}"
+            subscribe(world, user)
+            with stopped_at(number, kind) as made, suppress(Stopped):
+                cancel(world, user)
+            if len(made) < number:
+                break
+            points += 1
+
+            assert cancel(world, user).status == 200
+            assert plan_of(world, user)[:2] == ("basic", "cancelled"), user
+            assert audit_accounts(world.app, user).breaches == ()
+    assert points >= 9

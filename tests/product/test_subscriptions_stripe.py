@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from darkroom.payments import subscription_store as store
-from darkroom.usecases.plans.cancel_subscription import stop_subscriptions
+from darkroom.usecases.plans.stop_subscriptions import stop_subscriptions
 from darkroom.usecases.sweeps.sweep_subscriptions import sweep_subscriptions
 from tests.support.stripe_stand_in import Shop, open_shop
 from tests.support.world import START, Response
@@ -279,9 +279,13 @@ def test_a_checkout_that_was_never_paid_changes_nothing(shop: Shop, user: str) -
 def test_an_erased_account_is_charged_no_more(shop: Shop, user: str) -> None:
     subscription = pay(shop, user)
     shop.deliver_all()
+    waiting = shop.session_of(open_checkout(shop, user, "standard", key="b").body["subscriptionId"])
 
-    stop_subscriptions(shop.world.app, user)
+    assert stop_subscriptions(shop.world.app, user)
+    assert sweep(shop) == []
 
+    assert not stop_subscriptions(shop.world.app, user)
+    assert shop.stripe.sessions[waiting["id"]]["status"] == "expired"
     assert shop.stripe.subscriptions[subscription["id"]]["status"] == "canceled"
     assert me(shop, user) == ("free", "expired")
-    assert [one.order for one in store.list_subscriptions(user)] == [None]
+    assert {one.order for one in store.list_subscriptions(user)} == {None}

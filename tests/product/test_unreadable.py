@@ -163,7 +163,7 @@ def some_damages(items: list[RawItem], count: int) -> list[Damage]:
     """Another kind of damage for each attribute in turn; few of them are spread over all."""
     by_attribute: dict[tuple[str, str], list[Damage]] = {}
     for damage in damages_of(items):
-        kind = damage.sort_key if damage.sort_key in ("job", "inputs") else "task#kf_3"
+        kind = damage.sort_key if damage.sort_key in ("job", "inputs") else "task#clip_3"
         if damage.sort_key == kind and not _is_other_inputs(damage):
             by_attribute.setdefault((kind, damage.attribute), []).append(damage)
     chosen = []
@@ -236,7 +236,7 @@ def test_a_job_whose_check_was_lost_ends_at_its_limit_with_the_check_of_a_task(
 
 
 DAMAGED_STATUS = Damage("job", "status", {"S": "odd"})
-LOST_PLAN = Damage("task#kf_3", "plan", {"S": "{"})
+LOST_PLAN = Damage("task#clip_3", "plan", {"S": "{"})
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_damaged_items_are_kept_as_evidence(world: World, books: dict[str, list[
 
     world.drain()
 
-    [task] = [item for item in collection(world, job_id) if item["sk"]["S"] == "task#kf_3"]
+    [task] = [item for item in collection(world, job_id) if item["sk"]["S"] == "task#clip_3"]
     assert json.loads(task["damaged"]["S"]) == {"plan": {"S": "{"}}
 
 

@@ -51,7 +51,7 @@ def user(request: pytest.FixtureRequest) -> str:
     return re.sub(r"\W", "-", f"u-{request.node.name}")[-60:].strip("-_")
 
 
-def summary(world: World, user: str, month: str = MONTH, **more: str) -> dict[str, Any]:
+def summary(world: World, user: str, month: str = MONTH, **more: Any) -> dict[str, Any]:
     response = world.call("GET", f"/api/usage/summary?month={month}", user=user, **more)
     assert response.status == 200, response.body
     return {name: value for name, value in response.body.items() if name != "limits"}
@@ -190,6 +190,18 @@ def test_a_cost_that_became_known_later_is_added(world: World, user: str) -> Non
     assert summary(world, user, groups="admin")["jobs"] == 1
 
 
+def test_a_cost_whose_record_has_expired_stays_counted(world: World, user: str) -> None:
+    job_id = a_story(world, user)
+    a_cost(job_id, user, 250_000_000)
+    world.drain()
+    table, key = world.settings.tables["costs"], {"jobId": {"S": job_id}, "call": {"S": "kf_1#1"}}
+    world.client("dynamodb").delete_item(TableName=table, Key=key)
+
+    project(world, job_id)
+
+    assert summary(world, user, groups="admin")["providerCostUsd"] == 0.25
+
+
 def test_only_operators_see_what_providers_cost(world: World, user: str) -> None:
     assert "providerCostUsd" not in summary(world, user)
     assert summary(world, user, groups="admin")["providerCostUsd"] == 0
@@ -318,6 +330,21 @@ def test_reading_a_summary_costs_the_same_with_more_jobs(world: World, user: str
     assert few_calls == many_calls
     assert len(many_calls) <= 6
     assert many_bytes <= few_bytes + 40  # longer numbers, no more of them
+
+
+def test_counting_a_job_costs_one_transaction_and_a_repeat_none(world: World, user: str) -> None:
+    job_id = a_story(world, user)
+    world.take_changes()
+
+    with calls_to_aws() as first:
+        project(world, job_id)
+    with calls_to_aws() as second:
+        project(world, job_id)
+
+    reads = ["GetItem", "GetItem", "GetItem", "GetItem", "Query", "Query", "TransactGetItems"]
+    assert sorted(name for name, _ in first) == [*reads, "TransactWriteItems"]
+    assert sorted(name for name, _ in second) == reads
+    world.drain()
 
 
 def test_records_are_paged_from_the_newest_and_a_cursor_is_bound_to_its_month(

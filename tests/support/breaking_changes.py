@@ -119,7 +119,7 @@ class Comparison:
                     continue
                 shape = new["content"][media_type]
                 if status >= "400" and content.get("schema") in shape["schema"].get("anyOf", ()):
-                    # Another code beside the error of before.
+                    # Another code beside the earlier error.
                     continue
                 if "schema" in content:
                     yield from self._response(place, content["schema"], shape.get("schema", {}))

@@ -362,6 +362,7 @@ class Stage:
         world.use_images_of(LOCAL_STUDIO)
         world.use_gateway(None)
         world.app.signing_secret.__dict__.pop("text", None)
+        world.app.known_erased.clear()
         self.changes()
 
     @property
@@ -681,7 +682,7 @@ def settle(scene: Scene) -> None:
     scene.add_failure("stream and queues always have something to deliver")
 
 
-SWEPT = ("jobs", "assets", "purchases", "webhooks")
+SWEPT = ("jobs", "assets", "purchases", "webhooks", "events")
 
 
 def run_to_completion(scene: Scene) -> None:

@@ -51,6 +51,7 @@ from darkroom.usecases.jobs import (
     quote_job,
     submit_job,
 )
+from darkroom.usecases.limits import limit_jobs
 from darkroom.usecases.projections import project_job
 from darkroom.usecases.purchases import resolve_purchase, settle_purchase
 from darkroom.usecases.sweeps import sweep_due
@@ -188,13 +189,13 @@ def _commit_apart(plant: Plant, writes: Sequence[Write], *, money_first: bool) -
 def settlement_after_the_job(plant: Plant) -> None:
     """The job's terminal write and its settlement are two transactions."""
     commit_both = functools.partial(_commit_apart, plant, money_first=False)
-    plant.replace(advance_job, "commit", lambda writes: commit_both(writes))
+    plant.replace(limit_jobs, "commit", lambda writes: commit_both(writes))
 
 
 def refund_before_the_job(plant: Plant) -> None:
     """Credits go back in a transaction of their own, before the job is ended."""
     commit_both = functools.partial(_commit_apart, plant, money_first=True)
-    plant.replace(advance_job, "commit", lambda writes: commit_both(writes))
+    plant.replace(limit_jobs, "commit", lambda writes: commit_both(writes))
 
 
 def hold_before_the_job(plant: Plant) -> None:

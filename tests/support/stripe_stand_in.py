@@ -546,6 +546,8 @@ class StripeStandIn:
         if (method, path) in known:
             return known[(method, path)]
         folder, _, name = path.rpartition("/")
+        if method == "POST" and name == "expire":
+            return lambda: self._close_session(folder.rpartition("/")[2], params)
         if folder == "/v1/subscriptions" and method in ("POST", "DELETE"):
             return lambda: self._change_subscription(name, params, ends=method == "DELETE")
         found = {
@@ -635,6 +637,17 @@ class StripeStandIn:
             raise Refused(400, "All line items have to be in one currency.", param="line_items")
         _check_total(total, currencies.pop())
         return self._open_session(params)
+
+    def _close_session(self, session_id: str, params: Json) -> Json:
+        _check(params, {})
+        session = self.sessions.get(session_id)
+        if session is None:
+            message = f"No such checkout.session: '{session_id}'"
+            raise Refused(404, message, code="resource_missing", param="session")
+        if session["status"] != "open":
+            raise Refused(400, 'Only Checkout Sessions with a status in ["open"] can be expired.')
+        self.expire(session_id)
+        return session
 
     def _change_subscription(self, ref: str, params: Json, *, ends: bool) -> Json:
         """Whether it is renewed, or its end now."""

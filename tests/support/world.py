@@ -34,6 +34,7 @@ from darkroom.workers.archive import handle_archive_message
 from darkroom.workers.dead_letters import handle_dead_letter
 from darkroom.workers.deliver import handle_delivery_message
 from darkroom.workers.edge import metrics
+from darkroom.workers.erase import handle_erasures
 from darkroom.workers.stream import handle_stream
 from darkroom.workers.sweep import sweep_everything
 from darkroom.workers.tasks import handle_task_message
@@ -521,6 +522,10 @@ class World:
 
     def sweep(self) -> Mapping[str, int]:
         return sweep_everything(self.app)
+
+    def erase(self) -> Mapping[str, int]:
+        """Continue the due erasures, as their function does."""
+        return handle_erasures(self.app)
 
     def drain(self) -> None:
         """Run stream and queues until nothing is left to deliver."""

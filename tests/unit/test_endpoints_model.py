@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -174,7 +175,7 @@ def test_a_secret_has_the_form_of_the_specification() -> None:
 
 
 def test_a_secret_depends_on_key_account_endpoint_and_rotation() -> None:
-    def secret(**changes: str) -> str:
+    def secret(**changes: Any) -> str:
         endpoint = replace(ENDPOINT, **{k: v for k, v in changes.items() if k != "key"})
         return model.secrets_of(endpoint, changes.get("key", "key").encode(), now=NOW)[0]
 

@@ -179,7 +179,7 @@ def hold_and_back(hold: Hold) -> Hold:
 
 
 def event_and_back(event: Event) -> Event:
-    return events_store._event(through(events_store.record_write(event, retention_days=1).item))
+    return events_store.to_event(through(events_store.record_write(event, retention_days=1).item))
 
 
 OUTPUTS = objects_of(Output)

@@ -4,6 +4,70 @@
  */
 
 export interface paths {
+    "/api/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Erase the account
+         * @description Erase the account and all that it has, for good. From now on every request of the account is
+         *     410 ``ACCOUNT_ERASED``.
+         *
+         *     Running jobs are canceled, and unused credits are lost. Only the books stay, without a name.
+         */
+        delete: operations["eraseAccount"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export the account
+         * @description Make a zip of everything the account has: records as JSON, and files. There is one a day;
+         *     repeating the request returns the same one.
+         */
+        post: operations["exportAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/export/{exportId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an export
+         * @description The state of an export, with a link to the zip when it is ready.
+         */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/accounts/{accountId}": {
         parameters: {
             query?: never;
@@ -18,7 +82,11 @@ export interface paths {
         get: operations["getAccount"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Erase an account
+         * @description Erase an account and all that it has, as its owner could. Safe to repeat.
+         */
+        delete: operations["eraseAnAccount"];
         options?: never;
         head?: never;
         /**
@@ -62,6 +130,46 @@ export interface paths {
          * @description Clear an account's debt, or part of it, with a reason. An Idempotency-Key is required.
          */
         post: operations["clearDebt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/accounts/{accountId}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export an account
+         * @description Make a zip of everything an account has, as its owner could.
+         */
+        post: operations["exportAnAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/accounts/{accountId}/export/{exportId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an export of an account
+         * @description The state of an account's export, with a link to the zip when it is ready.
+         */
+        get: operations["getExportOfAccount"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -163,6 +271,27 @@ export interface paths {
          * @description Send dead letters to their queues again; each has its own result.
          */
         post: operations["redriveDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/erasures/repeat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repeat erasures
+         * @description Begin the erasures of the list again, after a table or files were restored from a backup.
+         *     Safe to repeat.
+         */
+        post: operations["repeatErasures"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1647,6 +1776,24 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The account was erased, or is being erased; nothing brings it back. */
+        AccountErasedError: {
+            /**
+             * @description The kind of error; never changes.
+             * @constant
+             */
+            code: "ACCOUNT_ERASED";
+            /**
+             * @description A sentence for users, in the language of `Accept-Language`; it may change.
+             * @example This account has been deleted.
+             */
+            error: string;
+            /**
+             * @description Names this request in the logs.
+             * @example JKJaXmPLvHcESHA=
+             */
+            requestId: string;
+        };
         /** @description An operator or the auditor froze the account's spending while its books are checked, or its wallet is damaged. */
         AccountFrozenError: {
             /**
@@ -3327,7 +3474,7 @@ export interface components {
             queue: string;
         };
         /** @enum {string} */
-        DeadLetterOutcome: "task" | "archive" | "delivery" | "asset" | "unreadable" | "damaged";
+        DeadLetterOutcome: "task" | "archive" | "export" | "delivery" | "asset" | "unreadable" | "damaged";
         DeadLetterPage: {
             /** @description Dead letters, the latest first. */
             items: components["schemas"]["DeadLetter"][];
@@ -3540,8 +3687,16 @@ export interface components {
         EntityType: "job" | "asset" | "account" | "purchase" | "queue";
         /** @enum {string} */
         EntryType: "PURCHASE" | "BONUS" | "DEDUCT" | "REFUND" | "SETTLE" | "EXPIRE" | "REVERSAL" | "ADJUST";
+        /** @description The account is refused from now on, and what it has is being erased. */
+        ErasingResponse: {
+            /**
+             * @description The erasure is accepted and cannot be taken back.
+             * @constant
+             */
+            status: "erasing";
+        };
         /** @enum {string} */
-        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY" | "ENDPOINT_DISABLED" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "NOT_SUBSCRIBED" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
+        ErrorCode: "BAD_SIGNATURE" | "CREDITS_DEBT" | "TOO_MANY" | "ENDPOINT_DISABLED" | "TOO_MANY_CHILDREN" | "ACCOUNT_FROZEN" | "ACCOUNT_ERASED" | "LEDGER_UNSOUND" | "NO_DEBT" | "PLAN_LIMIT" | "NOT_SUBSCRIBED" | "PAYMENT_UNAVAILABLE" | "ALBUM_FULL" | "ALREADY_HAPPENED" | "ARCHIVE_FAILED" | "ARCHIVE_TOO_LARGE" | "ASSET_FAILED" | "ASSET_IN_USE" | "ASSET_NOT_READY" | "BAD_CURSOR" | "BODY_TOO_LARGE" | "CONCURRENT_UPDATE" | "CONFLICT" | "CONTENT_REJECTED" | "CREDITS_INSUFFICIENT" | "FACE_CHECK_UNAVAILABLE" | "FILE_TOO_LARGE" | "FORBIDDEN" | "IDEMPOTENCY_KEY_REQUIRED" | "IDEMPOTENCY_MISMATCH" | "ITEM_UNREADABLE" | "IN_PROGRESS" | "JOB_UNREADABLE" | "INTERNAL" | "INVALID_TARGET" | "JOB_NOT_DRAFT" | "METHOD_NOT_ALLOWED" | "MULTIPLE_FACES" | "NO_FACE" | "NO_OUTPUTS" | "NO_TEMPLATES" | "NOT_FOUND" | "NOT_REGENERABLE" | "HAS_CHILDREN" | "JOB_NOT_FINAL" | "NOT_REDRIVABLE" | "NOT_RESOLVABLE" | "NOT_RETRYABLE" | "QUOTE_EXPIRED" | "QUOTE_MISMATCH" | "PRECONDITION_FAILED" | "RATE_LIMITED" | "REFERENCE_PHOTO_MISSING" | "UNAUTHORIZED" | "UNAVAILABLE" | "UNPROCESSABLE" | "UNSUPPORTED_TYPE" | "UPLOAD_INCOMPLETE" | "UPLOAD_CLOSED" | "VALIDATION_FAILED";
         /** @enum {string} */
         EventName: "job_confirmed" | "job_done" | "regen_requested" | "share_created" | "share_viewed" | "JOB_QUEUED" | "JOB_RUNNING" | "JOB_SUCCEEDED" | "JOB_PARTIAL" | "JOB_FAILED" | "JOB_CANCELED" | "JOB_RETRIED" | "JOB_FAILED_REASON" | "PROVIDER_COST" | "ASSET_UPLOAD_STARTED" | "ASSET_UPLOAD_SUCCEEDED" | "ASSET_UPLOAD_FAILED" | "ASSET_GENERATED" | "credit_insufficient" | "credit_purchase_test" | "PLAN_LIMIT_WARNING" | "PLAN_LIMIT_EXCEEDED" | "upgrade_clicked" | "ASSET_UPLOAD_PROGRESS" | "ASSET_MULTISELECT_USED" | "QUEUE_ADD_CLICKED" | "BULK_OPTIONS_APPLIED" | "JOB_RUN_CLICKED" | "DOWNLOAD_OUTPUT_CLICKED" | "DEAD_LETTER";
         EventPage: {
@@ -3601,6 +3756,34 @@ export interface components {
             props: {
                 [key: string]: unknown;
             };
+        };
+        /** @description Follow it with ``GET /api/account/export/{exportId}``. */
+        ExportRequestedResponse: {
+            /**
+             * @description Id of the export.
+             * @example exp_01JGTQ4M9R8W3Z5K7N2P6X0F00
+             */
+            exportId: string;
+        };
+        /** @description An export of everything an account has. */
+        ExportResponse: {
+            /**
+             * Format: uri
+             * @description Signed link to the zip.
+             * @example https://media.example.com/outputs/film.mp4?X-Amz-Signature=5d1c
+             */
+            downloadUrl?: string;
+            /**
+             * Format: date-time
+             * @description When the link ends; the zip itself is kept for three days.
+             * @example 2026-01-05T09:00:00.000Z
+             */
+            expiresAt?: string;
+            /**
+             * @description `building`: ask again later. `failed`: request it again.
+             * @enum {string}
+             */
+            status: "building" | "ready" | "failed";
         };
         /** @description The faces of a picture could not be counted yet, and are being counted again; repeat after `Retry-After`. */
         FaceCheckUnavailableError: {
@@ -4660,7 +4843,7 @@ export interface components {
             used: number;
         };
         /** @enum {string} */
-        LimitName: "jobsPerMonth" | "shortForms" | "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "freeJobsPerDay" | "draftsOpen" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "channels" | "liveHours" | "teams" | "teamMembers";
+        LimitName: "jobsPerMonth" | "shortForms" | "storageBytes" | "providerCostUsd" | "concurrentTasks" | "concurrentUploads" | "freeJobsPerDay" | "draftsOpen" | "queuedJobs" | "uploadSessionsPerHour" | "ingestMinutesPerDay" | "channels" | "liveHours" | "teams" | "teamMembers";
         /** @enum {string} */
         Locale: "en" | "ko";
         MarginReport: {
@@ -5472,6 +5655,11 @@ export interface components {
              * @example 20
              */
             providerCostUsd: number | null;
+            /**
+             * @description Jobs that have not ended.
+             * @example 500
+             */
+            queuedJobs: number | null;
             /**
              * @description Short forms in a month.
              * @example 30
@@ -6604,6 +6792,26 @@ export interface components {
              * @example bride
              */
             role: string;
+        };
+        RepeatErasuresRequest: {
+            /**
+             * @description `nextCursor` of the previous response; without it, from the beginning.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            cursor?: string;
+        };
+        /** @description Erasures that begin again. Repeat with ``nextCursor`` until it is null. */
+        RepeatErasuresResponse: {
+            /**
+             * @description Where the next page starts, to be sent as `cursor`; null on the last page.
+             * @example eyJhIjoiMjAyNi0wMS0wNSJ9.5d1c
+             */
+            nextCursor: string | null;
+            /**
+             * @description How many erasures of this page begin again.
+             * @example 3
+             */
+            restarted: number;
         };
         /** @description ``accept`` adds ``credits`` for the payment; ``refund`` returns the money. */
         ResolvePurchaseRequest: {
@@ -7872,10 +8080,10 @@ export interface components {
              */
             processingMinutes: number;
             /**
-             * @description Kind of job; decides its `inputs`.
+             * @description Kind of job, which may no longer be in `GET /api/recipes`.
              * @example story
              */
-            recipe: components["schemas"]["Recipe"];
+            recipe: string;
             /**
              * @description How the job ended.
              * @example succeeded
@@ -7902,7 +8110,7 @@ export interface components {
             nextCursor: string | null;
         };
         /** @enum {string} */
-        UsageStatus: "canceled" | "failed" | "partial" | "succeeded";
+        UsageStatus: "succeeded" | "partial" | "failed" | "canceled";
         /** @description A job counts in the month in which it ended. */
         UsageSummary: {
             /**
@@ -8031,10 +8239,24 @@ export interface components {
         Welcome: "open" | "done" | "skipped";
     };
     responses: {
+        /** @description The account was erased */
+        AccountErased: {
+            headers: {
+                "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["AccountErasedError"];
+            };
+        };
         /** @description The request is not valid */
         BadListRequest: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -8269,6 +8491,116 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    eraseAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasingResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportRequestedResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the export. */
+                exportId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportResponse"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getAccount: {
         parameters: {
             query?: never;
@@ -8310,7 +8642,49 @@ export interface operations {
                     "application/json": components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    eraseAnAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasingResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -8365,6 +8739,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8438,6 +8813,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -8512,9 +8888,91 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["NoDebtError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportAnAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; the work goes on */
+            202: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportRequestedResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getExportOfAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path: {
+                /** @description Id of the account: its token's `sub`. */
+                accountId: string;
+                /** @description Id of the export. */
+                exportId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportResponse"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
+            429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
         };
@@ -8565,6 +9023,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["LedgerUnsoundError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8605,6 +9064,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8642,6 +9102,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8680,6 +9141,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8719,6 +9181,48 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerFault"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    repeatErasures: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The language of sentences for users: English (`en`, the default) or Korean (`ko`).
+                 * @example ko
+                 */
+                "Accept-Language"?: components["parameters"]["Accept-Language"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RepeatErasuresRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepeatErasuresResponse"];
+                };
+            };
+            400: components["responses"]["BadListRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -8768,6 +9272,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8808,6 +9313,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8849,6 +9355,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8891,6 +9398,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -8963,6 +9471,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["NotResolvableError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9016,6 +9525,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9054,6 +9564,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9111,6 +9622,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9154,6 +9666,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9190,6 +9703,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9233,6 +9747,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9288,6 +9803,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AlbumFullError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9327,6 +9843,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9372,6 +9889,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9411,6 +9929,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9455,6 +9974,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9500,6 +10020,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9547,6 +10068,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9604,6 +10126,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9687,6 +10210,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9724,6 +10248,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9772,6 +10297,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AssetInUseError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9815,6 +10341,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -9857,6 +10384,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -9925,6 +10453,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -9988,6 +10517,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -10045,6 +10575,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -10094,6 +10625,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -10175,6 +10707,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -10256,6 +10789,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["QuoteMismatchError"] | components["schemas"]["QuoteExpiredError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -10313,6 +10847,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -10370,6 +10905,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -10429,6 +10965,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -10469,6 +11006,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -10538,6 +11076,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -10597,6 +11136,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -10680,6 +11220,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["QuoteMismatchError"] | components["schemas"]["QuoteExpiredError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -10744,6 +11285,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -10788,6 +11330,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -10822,6 +11365,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -10881,6 +11425,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -10932,6 +11477,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotFinalError"] | components["schemas"]["HasChildrenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -11004,6 +11550,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotDraftError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             /** @description Changed in the meantime */
             412: {
                 headers: {
@@ -11073,6 +11620,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -11132,6 +11680,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["JobNotFinalError"] | components["schemas"]["NoOutputsError"] | components["schemas"]["ArchiveFailedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             /** @description Too large */
             413: {
                 headers: {
@@ -11226,6 +11775,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["TooManyChildrenError"] | components["schemas"]["JobUnreadableError"] | components["schemas"]["NotRegenerableError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -11308,6 +11858,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["JobNotDraftError"] | components["schemas"]["JobNotFinalError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -11394,6 +11945,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AccountFrozenError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"] | components["schemas"]["TooManyChildrenError"] | components["schemas"]["JobUnreadableError"] | components["schemas"]["NotRetryableError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -11456,6 +12008,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["JobNotFinalError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -11494,6 +12047,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -11526,6 +12080,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -11564,6 +12119,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -11607,6 +12163,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -11701,6 +12258,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["NotSubscribedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -11770,6 +12328,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -11862,6 +12421,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -11948,6 +12508,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -12016,6 +12577,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["AssetNotReadyError"] | components["schemas"]["AssetFailedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -12068,6 +12630,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -12210,6 +12773,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadIncompleteError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -12280,6 +12844,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["UploadClosedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             /** @description Too large */
             413: {
                 headers: {
@@ -12340,6 +12905,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -12388,6 +12954,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadClosedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -12443,6 +13010,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["UploadClosedError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -12483,6 +13051,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -12524,6 +13093,7 @@ export interface operations {
             };
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -12569,6 +13139,7 @@ export interface operations {
                     "application/json": components["schemas"]["ItemUnreadableError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -12600,6 +13171,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -12657,6 +13229,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["TooManyError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -12695,6 +13268,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -12738,6 +13312,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -12782,6 +13357,7 @@ export interface operations {
             400: components["responses"]["BadListRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            410: components["responses"]["AccountErased"];
             429: components["responses"]["TooManyReads"];
             500: components["responses"]["ServerFault"];
             503: components["responses"]["Unavailable"];
@@ -12834,6 +13410,7 @@ export interface operations {
                     "application/json": components["schemas"]["EndpointDisabledError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerFault"];
@@ -12891,6 +13468,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
@@ -12949,6 +13527,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["EndpointDisabledError"];
                 };
             };
+            410: components["responses"]["AccountErased"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];

@@ -85,5 +85,9 @@ class Clients:
         return self._own("sqs")
 
     @cached_property
+    def users(self) -> Any:
+        return self._own("cognito-idp")
+
+    @cached_property
     def secrets(self) -> Any:
         return self._own("secretsmanager")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -17,12 +18,13 @@ from darkroom.adapters.clients import Clients
 from darkroom.adapters.presigning import presigned_get
 from darkroom.kernel.clock import Clock, to_epoch_seconds
 from darkroom.kernel.edits import UNCHANGED, Edits, Part, parts_of
-from darkroom.kernel.errors import NotFound
+from darkroom.kernel.errors import NotFound, Unavailable
 from darkroom.kernel.limits import (
     COPIES_AT_ONCE,
     COPY_PART_BYTES,
     DOWNLOAD_URL_SECONDS,
     EDITED_PART_BYTES,
+    EXPORT_PART_BYTES,
     LINK_WINDOW_SECONDS,
     PARTS_LIMIT,
     SOURCE_URL_SECONDS,
@@ -38,6 +40,7 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 _GONE = {*_MISSING, "PreconditionFailed", "412"}
 _READS_LIMIT = 3
 _PAGE_OF_PARTS = 1000
+_DELETED_AT_ONCE = 1000
 _OVER = "NoSuchUpload"
 _CHANGED = {"InvalidPart", "InvalidPartOrder"}
 
@@ -162,9 +165,52 @@ class Storage:
         for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
             keys = [{"Key": found["Key"]} for found in page.get("Contents", [])]
             if keys:
-                self._clients.s3.delete_objects(
-                    Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True}
-                )
+                self._delete(keys)
+
+    def delete_versions(self, prefix: str) -> int:
+        """Delete up to a thousand objects under the prefix for good, with their older versions;
+        returns how many were found."""
+        page = self._clients.s3.list_object_versions(
+            Bucket=self._bucket, Prefix=prefix, MaxKeys=_DELETED_AT_ONCE
+        )
+        found = [
+            {"Key": one["Key"], "VersionId": one["VersionId"]}
+            for kind in ("Versions", "DeleteMarkers")
+            for one in page.get(kind, [])
+        ]
+        if found:
+            self._delete(found)
+        return len(found)
+
+    def abort_uploads(self, prefix: str) -> int:
+        """Abort the multipart uploads in progress under the prefix; returns how many were found."""
+        page = self._clients.s3.list_multipart_uploads(Bucket=self._bucket, Prefix=prefix)
+        found = page.get("Uploads", [])
+        for upload in found:
+            self.abort_parts(upload["Key"], upload["UploadId"])
+        return len(found)
+
+    def _delete(self, objects: list[dict[str, str]]) -> None:
+        response = self._clients.s3.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
+        )
+        # The request succeeds even if single objects were not deleted.
+        if errors := response.get("Errors"):
+            raise Unavailable(f"{len(errors)} objects were not deleted: {errors[0].get('Code')}")
+
+    @contextmanager
+    def writing(self, key: str, *, mime_type: str) -> Iterator[ObjectWriter]:
+        """A file-like object that writes this object in parts. It appears when it is complete; if
+        the block raises, nothing is stored."""
+        upload_id = self.begin_parts(key, mime_type=mime_type)
+        writer = ObjectWriter(self._clients, self._bucket, key, upload_id)
+        try:
+            yield writer
+            if not self.join_parts(key, upload_id, writer.finish()) and self.find(key) is None:
+                raise NotFound(f"the upload of {key} was ended by another process")
+        except BaseException:
+            self._abort_quietly(key, upload_id)
+            raise
 
     def copy(self, key: str, to_key: str) -> None:
         """Copy a stored file of at most 5 GB within the bucket.
@@ -296,14 +342,19 @@ class Storage:
             if not self.join_parts(target, upload_id, stored) and self.find(target) is None:
                 raise NotFound(f"the copy of {source} was ended by another process")
         except BaseException as error:
-            try:
-                self.abort_parts(target, upload_id)
-            except ClientError:
-                # The lifecycle rule removes the parts; what failed before matters more.
-                logger.exception("abort_failed", key=target)
+            self._abort_quietly(target, upload_id)
             if isinstance(error, ClientError) and _code_of(error) in _GONE:
                 raise NotFound(f"no object {source} like that") from error
             raise
+
+    def _abort_quietly(self, key: str, upload_id: str) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.abort_parts(key, upload_id)
+        except (BotoCoreError, ClientError):
+            # The lifecycle rule removes the parts; what failed before matters more.
+            logger.exception("abort_failed", key=key)
 
     @staticmethod
     def _unless_over(call: Any) -> Any:
@@ -377,6 +428,45 @@ class Storage:
     def _base_url(self) -> str:
         """The address of the bucket, as boto3 makes it for this region or emulator."""
         return self.source_url("x").partition("?")[0].removesuffix("/x")
+
+
+class ObjectWriter:
+    """Writes an object in parts, one after the other; it can only be appended to."""
+
+    def __init__(self, clients: Clients, bucket: str, key: str, upload_id: str) -> None:
+        self._clients, self._bucket, self._key = clients, bucket, key
+        self._upload_id = upload_id
+        self._pending = bytearray()
+        self._parts: list[StoredPart] = []
+
+    def write(self, content: bytes) -> int:
+        self._pending += content
+        while len(self._pending) >= EXPORT_PART_BYTES:
+            part = bytes(self._pending[:EXPORT_PART_BYTES])
+            del self._pending[:EXPORT_PART_BYTES]
+            self._send(part)
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing: the storage takes no smaller parts, except at the end."""
+
+    def finish(self) -> list[StoredPart]:
+        """Send the rest; returns all parts."""
+        if self._pending or not self._parts:
+            self._send(bytes(self._pending))
+            self._pending.clear()
+        return self._parts
+
+    def _send(self, content: bytes) -> None:
+        number = len(self._parts) + 1
+        sent = self._clients.s3.upload_part(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            PartNumber=number,
+            Body=content,
+        )
+        self._parts.append(StoredPart(number, len(content), sent["ETag"].strip('"')))
 
 
 @dataclass(frozen=True)

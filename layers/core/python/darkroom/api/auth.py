@@ -19,11 +19,14 @@ from darkroom.api.messages import preferred_language
 from darkroom.bootstrap.composition import App, app_from_env
 from darkroom.kernel.errors import Forbidden, Unauthorized
 from darkroom.kernel.limits import CLOCK_LEEWAY_SECONDS
+from darkroom.usecases.accounts.check_account import check_not_erased
 
 ADMIN_GROUP = "admin"
+IS_OPEN = "darkroom.is_open"
+"""The key in the scope of the account that was found not to be erased, so that it is read once."""
 # What identity providers use as ``sub``: UUIDs, ``auth0|5f7c8ec7…``, email addresses. No slashes,
 # spaces or control characters, because it becomes part of keys.
-_ACCOUNT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}")
+ACCOUNT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@|+=-]{0,127}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +51,17 @@ async def current_app(request: Request) -> App:
 
 
 async def current_caller(request: Request) -> Caller:
-    """The authenticated caller.
+    """The authenticated caller, before anything else of the request is looked at.
 
     Raises:
-        Unauthorized: no usable claims.
+        Unauthorized: no usable claims. Gone: the account is erased.
     """
-    claims = _claims(request)
+    app, claims = await current_app(request), _claims(request)
+    account_id = trusted_account(app, claims)
+    if request.scope.get(IS_OPEN) != account_id:
+        check_not_erased(app, account_id)
     return Caller(
-        account_id=trusted_account(await current_app(request), claims),
+        account_id=account_id,
         groups=_groups(claims.get("cognito:groups")),
         language=preferred_language(request.headers.get("accept-language")),
         idempotency_key=request.headers.get("idempotency-key"),
@@ -89,7 +95,7 @@ def trusted_account(app: App, claims: Mapping[str, Any]) -> str:
         and _seconds(claims, "nbf", missing=now) <= now + CLOCK_LEEWAY_SECONDS
         and _seconds(claims, "iat", missing=now) <= now + CLOCK_LEEWAY_SECONDS
     )
-    if not trusted or not isinstance(account_id, str) or not _ACCOUNT_ID.fullmatch(account_id):
+    if not trusted or not isinstance(account_id, str) or not ACCOUNT_ID.fullmatch(account_id):
         raise Unauthorized("the token is not for this service")
     return account_id
 

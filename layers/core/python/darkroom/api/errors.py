@@ -23,6 +23,7 @@ STATUS_OF: dict[type[errors.DarkroomError], int] = {
     errors.PaymentRequired: 402,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.Gone: 410,
     errors.PreconditionFailed: 412,
     errors.ConcurrentUpdate: 503,
     errors.Conflict: 409,

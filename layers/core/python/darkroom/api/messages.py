@@ -24,6 +24,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "We are reviewing the credits of this account. Please try again later.",
         "이 계정의 크레딧을 확인하고 있습니다. 나중에 다시 시도해 주세요.",
     ),
+    "ACCOUNT_ERASED": (
+        "This account has been deleted.",
+        "삭제된 계정입니다.",
+    ),
     "LEDGER_UNSOUND": (
         "The wallet cannot be rebuilt from this ledger. Please check the audit report.",
         "원장 기록으로 지갑을 만들 수 없습니다. 감사 결과를 확인해 주세요.",

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from darkroom.api.routers import (
     accounts,
     admin,
+    admin_erasure,
     admin_purchases,
     albums,
     analytics,
@@ -20,6 +21,7 @@ from darkroom.api.routers import (
     credits,
     downloads,
     endpoints,
+    erasure,
     events,
     generate_image,
     job_lists,
@@ -55,6 +57,7 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         share_page.router,
         generate_image.router,
         jobs.router,
+        erasure.router,
     ),
     "api": (
         credits.router,
@@ -64,7 +67,12 @@ BY_FUNCTION: dict[str, tuple[APIRouter, ...]] = {
         catalog.router,
         events.router,
     ),
-    "admin": (admin.router, admin_purchases.router, analytics.router),
+    "admin": (
+        admin.router,
+        admin_purchases.router,
+        admin_erasure.router,
+        analytics.router,
+    ),
     # After the bulk routes, whose "bulk" must not match {jobId} if all are mounted together.
     "regenerate": (regenerate.router,),
 }

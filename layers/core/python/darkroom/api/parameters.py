@@ -50,6 +50,14 @@ AccountIdInPath = Annotated[
         examples=["4f1c2a9e-7b0d-4c55-9a3e-2d8f6b1e7c90"],
     ),
 ]
+ExportIdInPath = Annotated[
+    str,
+    Path(
+        alias="exportId",
+        description="Id of the export.",
+        examples=["exp_01JGTQ4M9R8W3Z5K7N2P6X0F00"],
+    ),
+]
 EndpointIdInPath = Annotated[
     str,
     Path(

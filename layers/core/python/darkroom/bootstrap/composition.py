@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from darkroom.adapters.post import Poster
 from darkroom.adapters.queues import Queue
 from darkroom.adapters.secrets import Secret
 from darkroom.adapters.storage import Storage
+from darkroom.adapters.user_pool import UserPool
 from darkroom.bootstrap.registry import cloud_providers, face_finder_of, moderator_of
 from darkroom.bootstrap.tables import bind_tables
 from darkroom.bootstrap.workers import GENERATE, SPEECH, STUDIO, worker_of
@@ -65,6 +66,10 @@ class App:
     """Fetches the files of providers."""
     poster: Poster
     """Posts events to webhook endpoints."""
+    users: UserPool | None
+    """The stack's own user pool, in functions that may delete its users; else None."""
+    known_erased: set[str] = field(default_factory=set)
+    """Pseudonyms of erased accounts that this process has met."""
 
     def task_queue(self, provider: str) -> Queue:
         """The queue of the worker that runs this provider's tasks."""
@@ -110,6 +115,7 @@ def build_app(
         face_finder=face_finder_of(settings, clients),
         fetcher=Fetcher(allow_loopback=settings.test_hooks),
         poster=Poster(allow_loopback=settings.test_hooks),
+        users=UserPool(clients, settings.user_pool_id) if settings.user_pool_id else None,
     )
 
 

@@ -10,7 +10,9 @@ from darkroom.assets import store as assets_store
 from darkroom.assets.lists import store as asset_lists
 from darkroom.credits import store as credits_store
 from darkroom.endpoints import items as endpoints_items
+from darkroom.erasures import store as erasures_store
 from darkroom.events import store as events_store
+from darkroom.exports import store as exports_store
 from darkroom.generation.routing import store as providers_store
 from darkroom.idempotency import store as idempotency_store
 from darkroom.jobs import items as jobs_items
@@ -46,6 +48,7 @@ def bind_tables(settings: Settings) -> None:
             storage_store.StorageItem,
             session_store.SessionItem,
             owner_store.OwnerItem,
+            exports_store.ExportItem,
             signup_store.SignUpsItem,
             signup_store.BonusItem,
             *usage_store.ITEM_CLASSES,
@@ -56,6 +59,7 @@ def bind_tables(settings: Settings) -> None:
         "purchases": (payments_store.PurchaseItem,),
         "subscriptions": (subscription_store.SubscriptionItem,),
         "events": (events_store.EventItem,),
+        "erasures": (erasures_store.ErasureItem,),
         "analytics": analytics_store.ITEM_CLASSES,
         "webhooks": (webhooks_store.ReceivedItem,),
         "endpoints": endpoints_items.ITEM_CLASSES,

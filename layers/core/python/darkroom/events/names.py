@@ -29,7 +29,7 @@ class EventKind:
     from_client: bool = False
     """Whether clients may send it. If it names a job, it is about that job."""
     is_public: bool = True
-    """Whether its account may see it: webhooks announce it."""
+    """Whether its account may see it: webhooks announce it. Other events name no account."""
     is_projected: bool = True
     """Whether something follows from it, so that it is due until that is done."""
 

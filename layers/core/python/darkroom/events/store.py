@@ -25,12 +25,13 @@ from pynamodb.models import Model
 from darkroom.db.damage import read_all, read_item
 from darkroom.db.due import Due, DueItem, due_fields, due_index, list_due_items
 from darkroom.db.items import SalvagedItem
+from darkroom.db.raw import delete_raw, page_raw
 from darkroom.db.writes import Write, put, update
 from darkroom.events.names import KINDS
 from darkroom.kernel.clock import from_iso, to_epoch_seconds, to_iso
 from darkroom.kernel.errors import AlreadyHappened, Unreadable
 from darkroom.kernel.ids import derived_id, is_key_text
-from darkroom.kernel.limits import EVENT_CHECK_SECONDS, EVENT_SHARDS
+from darkroom.kernel.limits import ERASURE_BATCH, EVENT_CHECK_SECONDS, EVENT_SHARDS
 from darkroom.kernel.shapes import checked
 
 
@@ -179,6 +180,23 @@ def list_due(shard: str, until: datetime, *, limit: int) -> list[Due]:
     return list_due_items(EventItem.due, until, limit=limit, shard=shard)
 
 
+def erase_of_account(account_id: str, *, limit: int) -> int:
+    """Delete up to ``limit`` events of an account; returns how many were found. The index is
+    eventually consistent, and lacks events of the version before."""
+    found = page_raw(
+        EventItem, account_id, limit=limit, index_name=EventItem.by_account.Meta.index_name
+    )
+    if found:
+        delete_raw(EventItem, found)
+    return len(found)
+
+
+def erase_events(entity_id: str) -> None:
+    """Delete all events of an entity. Safe to repeat."""
+    while found := page_raw(EventItem, entity_id, limit=ERASURE_BATCH):
+        delete_raw(EventItem, found)
+
+
 def list_events(entity_id: str) -> list[Event]:
     """An entity's events in the order of their ids, which start with their time."""
     return read_all(EventItem.query(entity_id, consistent_read=True), to_event)
@@ -253,8 +271,9 @@ def scan_page(
     page = []
     for item in found:
         with suppress(Unreadable):
-            page.append((read_item(item, to_event), item.counted_in))
-    last = found.last_evaluated_key
+            counted_in = None if item.counted_in is None else int(item.counted_in)
+            page.append((read_item(item, to_event), counted_in))
+    last: dict[str, Any] | None = found.last_evaluated_key
     following = None if last is None else [last["entityId"]["S"], last["eventId"]["S"]]
     return page, following
 

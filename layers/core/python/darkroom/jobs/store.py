@@ -92,6 +92,13 @@ def _changes(account_id: str, after: int, *, limit: int, **order: Any) -> list[J
     return [change for change in changes if change is not None]
 
 
+def iter_owned(account_id: str) -> Iterator[str]:
+    """Ids of the account's jobs, the newest first; deleted ones are not among them. The index is
+    eventually consistent."""
+    for item in JobItem.by_account.query(account_id, scan_index_forward=False, page_size=100):
+        yield item.pk
+
+
 def list_due(shard: str, until: datetime, *, limit: int) -> list[Due]:
     """Items (job id, sort key) that are due by ``until``, oldest first."""
     return list_due_items(CollectionItem.due, until, limit=limit, shard=shard)

@@ -26,8 +26,10 @@ from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import ConcurrentUpdate
 
 
-def delete_write(job: Job, *, now: datetime, operation: str) -> Write:
+def delete_write(job: Job, *, now: datetime, operation: str, left_to: str | None = None) -> Write:
     """Delete a draft or a final job without children; its files are removed later.
+
+    With ``left_to``, the tombstone belongs to that account from now on.
 
     The remaining attributes are enough to refuse late writes, and to find the files to erase.
     """
@@ -40,6 +42,7 @@ def delete_write(job: Job, *, now: datetime, operation: str) -> Write:
             JobItem.changed_at.remove(),
             CollectionItem.due_shard.set(due_shard(job.job_id)),
             CollectionItem.next_check_at.set(to_epoch_seconds(now)),
+            *([] if left_to is None else [JobItem.account_id.set(left_to)]),
         ],
         # The job is final or a draft; a child may have been added since it was read.
         condition=(JobItem.version == job.version)
@@ -100,6 +103,16 @@ def list_tasks_of_deleted(job_id: str) -> list[Task]:
         raw for raw in query_raw(JobItem, job_id) if raw["sk"]["S"].startswith(TASK_PREFIX)
     )
     return [task_from_item(TaskItem.from_raw_data(dict(raw))) for raw in raw_items]
+
+
+def leave_write(job_id: str, *, account_id: str, left_to: str) -> Write:
+    """Let the tombstone of this account belong to ``left_to``."""
+    return update(
+        JobItem(job_id, JOB_KEY),
+        [JobItem.account_id.set(left_to)],
+        condition=JobItem.deleted_at.exists() & (JobItem.account_id == account_id),
+        refused=ConcurrentUpdate("no tombstone of this account"),
+    )
 
 
 def erase_writes(job_id: str) -> list[Write]:

@@ -4,6 +4,7 @@ DarkroomError
 ├── InvalidInput          the caller sent something that can never be accepted
 ├── NotFound              missing, or another account's (indistinguishable)
 │   └── Unreadable            stored, but damaged; reported where it was found
+├── Gone                  it was, and will never be again
 ├── Conflict              valid input, but not possible in this state
 │   ├── AlreadyHappened       the cause, claim or message had its effect before
 │   ├── WalletDamaged         the account counts as frozen until its wallet is rebuilt
@@ -66,6 +67,10 @@ class NotFound(DarkroomError):
 
 class Unreadable(NotFound, Damaged):
     code = "ITEM_UNREADABLE"
+
+
+class Gone(DarkroomError):
+    code = "ACCOUNT_ERASED"
 
 
 class OwnerUnknown(LookupError, Damaged):

@@ -129,6 +129,8 @@ SHARE_SECRET_BYTES = 16
 EVENT_SHARDS = 8
 """So many keys share the events of one name, and the due ones."""
 EVENT_CHECK_SECONDS = 300
+EVENTS_PER_SWEEP_LIMIT = 100
+"""Of each shard, so that a sweep ends in time."""
 EVENTS_PER_REQUEST_LIMIT = 50
 CLIENT_EVENTS_PER_DAY_LIMIT = 5000
 """Of one account. They are free for it, and each costs us about ten write units."""
@@ -141,7 +143,7 @@ VIEWS_PER_ADDRESS_LIMIT = 16
 COUNTER_SHARDS = 4
 ANALYTICS_DAYS_LIMIT = 400
 ANALYTICS_DEFAULT_DAYS = 30
-REBUILD_PAGE_LIMIT = 500
+REBUILD_PAGE_LIMIT = 200
 
 # Live updates
 CHANGES_PER_MILLISECOND = 1000
@@ -204,6 +206,25 @@ ARCHIVE_RETRY_SECONDS = 3
 # Catalog
 CATALOG_CACHE_SECONDS = 300
 """How long clients keep prices, plans, recipes and templates."""
+
+# Erasure and export
+ERASURE_BATCH = 25
+ERASURE_BATCHES_LIMIT = 500
+ERASURE_RUN_SECONDS = 60
+ERASURE_CHECK_SECONDS = 60
+ERASURES_LIMIT = 100
+ERASURE_LAST_SECONDS = 75 * 60
+"""After this nothing that had begun before can still write: links to upload to live for an hour,
+and a worker runs for 15 minutes."""
+ERASURE_REMEMBERED_DAYS = 120
+"""As long as a backup may return, or a card may be charged back."""
+ERASED_KNOWN_LIMIT = 1000
+EXPORT_AGAIN_SECONDS = 24 * 3600
+EXPORT_SEND_SECONDS = 60
+EXPORT_LIFE_DAYS = 3
+EXPORT_LIMIT_BYTES = 20 * 1000 * 1000 * 1000
+EXPORT_RUN_SECONDS = 800
+EXPORT_PART_BYTES = 16 << 20
 
 # Media
 DOWNLOAD_URL_SECONDS = 15 * 60

@@ -1,9 +1,11 @@
-"""Keys of objects, all made here: prefixes ``quarantine/``, ``clean/`` and ``outputs/``. Pure.
+"""Keys of objects, all made here: prefixes ``quarantine/``, ``clean/``, ``outputs/`` and
+``exports/``. Pure.
 
 ``quarantine/<pipeline>/<owner>/<asset>`` what a client sent, never served; the pipeline (``image``
                                      or ``media``) decides which worker inspects it;
 ``clean/<owner>/<asset>/…``          the checked copy without metadata, and what ingest made of it;
-``outputs/<owner>/<job>/…``          what tasks made, and the small pictures of it.
+``outputs/<owner>/<job>/…``          what tasks made, and the small pictures of it;
+``exports/<owner>/<export>.zip``     everything of an account, for a few days.
 
 The owner is an opaque tag of the account (``owner_tag``), because links to files carry their keys
 and reach other people and providers. Assets and jobs store the tag of their keys, so a new signing
@@ -65,6 +67,16 @@ def clean_key(owner: str, asset_id: str, name: str) -> str:
 
 def outputs_prefix(owner: str, job_id: str) -> str:
     return f"outputs/{owner}/{job_id}/"
+
+
+def export_key(owner: str, export_id: str) -> str:
+    return f"exports/{owner}/{export_id}.zip"
+
+
+def owner_prefixes(owner: str) -> tuple[str, ...]:
+    """The prefixes of all keys of an owner."""
+    uploads = (f"quarantine/{pipeline}/{owner}/" for pipeline in PIPELINES)
+    return (*uploads, clean_folder(owner), f"outputs/{owner}/", f"exports/{owner}/")
 
 
 def output_key(owner: str, job_id: str, *, key: str, attempt: int, suffix: str) -> str:

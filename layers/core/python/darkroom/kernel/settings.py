@@ -62,6 +62,8 @@ class Settings:
     file_retention_days: Mapping[str, int] = field(default_factory=dict)
     """For how many days outputs and files are kept, by plan; forever for a plan without a
     number."""
+    user_pool_id: str = ""
+    """The stack's own user pool, in functions that may delete its users; else empty."""
     log_stream: str = ""
     """The log stream of this process, unique in Lambda; empty outside Lambda."""
 
@@ -104,6 +106,7 @@ class Settings:
             endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
             rate_limit_factor=int(env.get("RATE_LIMIT_FACTOR") or 1),
             file_retention_days=_days_by_plan(env.get("FILE_RETENTION_DAYS") or "{}"),
+            user_pool_id=env.get("USER_POOL_ID", ""),
             log_stream=env.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         )
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from darkroom.kernel.errors import DarkroomError, Unavailable
 from darkroom.payments.store import GatewayName, Purchase
-from darkroom.payments.subscription_store import Order, Subscription
+from darkroom.payments.subscription_store import Subscription
 
 
 class GatewayUnavailable(Unavailable):
@@ -173,9 +173,10 @@ class PaymentGateway(Protocol):
             PaymentUnreadable, GatewayUnavailable: as for ``read_payment``.
         """
 
-    def give_order(self, ref: str, order: Order) -> None:
-        """Let the subscription end with its period, continue, or end now, with a credit for the
-        rest. Repeating it changes nothing.
+    def give_order(self, subscription: Subscription) -> None:
+        """Do the subscription's ``order``: let it end with its period, continue, or end now, with a
+        credit for the rest. If it has not begun, its checkout is closed. Repeating it changes
+        nothing.
 
         Raises:
             PaymentMissing: it does not exist. GatewayUnavailable: repeating is safe.

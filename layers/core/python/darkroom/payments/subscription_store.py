@@ -6,7 +6,7 @@ import calendar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, get_args
+from typing import Any, Literal
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
@@ -171,12 +171,13 @@ def save_write(found: Found, after: Subscription, *, operation: str) -> Write:
 
 
 def to_subscription(item: SubscriptionItem) -> Subscription:
-    if item.gateway not in get_args(GatewayName):
-        raise ValueError("no gateway")
+    # ``checked`` refuses other words.
+    gateway: Any = item.gateway
+    order: Any = item.order
     subscription = Subscription(
         subscription_id=item.subscription_id,
         account_id=item.account_id,
-        gateway=item.gateway,
+        gateway=gateway,
         plan=item.plan,
         status=SubscriptionStatus(item.status),
         created_at=from_iso(item.created_at),
@@ -188,7 +189,7 @@ def to_subscription(item: SubscriptionItem) -> Subscription:
         checkout_url=item.checkout_url,
         ref=item.ref,
         customer=item.customer,
-        order=item.order,
+        order=order,
         attempt=1 if item.attempt is None else whole(item.attempt),
         version=whole(item.version),
         next_check_at=due_moment(item),

@@ -14,6 +14,7 @@ from darkroom.payments.polling import (
 from darkroom.payments.ports import SubscriptionState
 from darkroom.payments.store import TEST_GATEWAY
 from darkroom.payments.subscription_store import (
+    Order,
     Subscription,
     SubscriptionStatus,
     months_after,
@@ -67,7 +68,7 @@ def after_its_period(subscription: Subscription, now: datetime) -> Subscription:
         return subscription
     if subscription.status is SubscriptionStatus.CANCELED:
         # A gateway that was never reached may have renewed it: then it must end there now.
-        order = None if subscription.order is None else "stop"
+        order: Order | None = None if subscription.order is None else "stop"
         return replace(subscription, status=SubscriptionStatus.EXPIRED, order=order)
     if subscription.status is SubscriptionStatus.ACTIVE and subscription.gateway == TEST_GATEWAY:
         return replace(subscription, ends_at=period_end(subscription, now))

@@ -30,6 +30,7 @@ LIMIT_NAMES = (
     CONCURRENT_UPLOADS,
     FREE_JOBS_PER_DAY,
     DRAFTS_OPEN,
+    QUEUED_JOBS,
     UPLOAD_SESSIONS_PER_HOUR,
     INGEST_MINUTES_PER_DAY,
     CHANNELS,
@@ -37,7 +38,8 @@ LIMIT_NAMES = (
     TEAMS,
     TEAM_MEMBERS,
 )
-"""Every limit that is one number, in the order in which it is shown."""
+"""The limits that plans are compared by, in the order in which they are shown. Queued jobs at the
+same time only bound a burst."""
 LevelName = Literal["ok", "warning", "exceeded"]
 WARNING_PERCENT, EXCEEDED_PERCENT = 80, 100
 _MB = 1000**2

@@ -6,7 +6,7 @@ item. So at every moment they equal the sums over the account's assets and recor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -40,7 +40,7 @@ class StorageItem(SalvagedItem):
 class Stored:
     used_bytes: int = 0
     open_uploads: int = 0
-    version: int = 0
+    version: int = field(default=0, compare=False)
 
 
 def find_stored(account_id: str) -> Stored:

@@ -78,19 +78,39 @@ def claim_bonus_write(mailbox: str, *, account_id: str) -> Write:
     )
 
 
+def leave_bonus_write(mailbox: str, *, account_id: str, left_to: str) -> Write:
+    """Let ``left_to`` have the bonus of a mailbox (its hash) instead of the account; refused if
+    another account has it."""
+    return put(
+        BonusItem(f"mailbox#{mailbox}", _BONUS, account_id=left_to),
+        condition=BonusItem.key.does_not_exist() | BonusItem.account_id.is_in(account_id, left_to),
+        refused=AlreadyHappened("another account has this mailbox's bonus"),
+    )
+
+
+def find_bonus_owner(mailbox: str) -> str | None:
+    """The account that has the bonus of a mailbox (its hash)."""
+    try:
+        item = BonusItem.get(f"mailbox#{mailbox}", _BONUS, consistent_read=True)
+    except Model.DoesNotExist:
+        return None
+    owner: str | None = item.account_id
+    return owner
+
+
 def no_bonus_write(account_id: str) -> Write:
     """Let the account open without a bonus."""
-    return put(BonusItem(_returning(account_id), _BONUS, account_id=account_id))
+    return put(BonusItem(returning_key(account_id), _BONUS, account_id=account_id))
 
 
 def has_no_bonus(account_id: str) -> bool:
     """Whether another account of the same mailbox has the bonus. A damaged record counts too."""
     try:
-        BonusItem.get(_returning(account_id), _BONUS, consistent_read=True)
+        BonusItem.get(returning_key(account_id), _BONUS, consistent_read=True)
     except Model.DoesNotExist:
         return False
     return True
 
 
-def _returning(account_id: str) -> str:
+def returning_key(account_id: str) -> str:
     return f"returning#{account_id}"

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 MINUTE_MS = 60_000
 NANOS = 1_000_000_000
+ENDINGS = ("succeeded", "partial", "failed", "canceled")
+"""How a job may have ended."""
 
 
 @dataclass(frozen=True, kw_only=True)

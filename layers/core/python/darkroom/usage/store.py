@@ -29,7 +29,7 @@ from darkroom.kernel.errors import (
 )
 from darkroom.kernel.limits import USAGE_PAGE_ITEMS
 from darkroom.kernel.shapes import checked, whole
-from darkroom.usage.model import AMOUNTS, Amounts, UsageRecord, month_of
+from darkroom.usage.model import AMOUNTS, ENDINGS, Amounts, UsageRecord, month_of
 
 MONTH_PREFIX, RECORD_PREFIX = "month#", "record#"
 _MOVED_ON = ConcurrentUpdate("the usage has moved on")
@@ -209,6 +209,8 @@ def announced_write(account_id: str, month: str, level: str) -> Write:
 
 
 def to_record(item: UsageRecordItem) -> UsageRecord:
+    if item.status not in ENDINGS:
+        raise ValueError("no end of a job")
     record = UsageRecord(
         account_id=item.account_id,
         job_id=item.job_id,
@@ -272,7 +274,7 @@ def _to_item(record: UsageRecord, operation: str) -> UsageRecordItem:
     )
 
 
-def _numbers(amounts: Amounts) -> dict[str, int | None]:
+def _numbers(amounts: Amounts) -> dict[str, Any]:
     return {name: getattr(amounts, name) or None for name in AMOUNTS}
 
 

@@ -92,7 +92,7 @@ def me_response(
         plan=plan,
         subscription_status=account.subscription_status,
         subscription_ends_at=None if ends_at is None else to_iso(ends_at),
-        limits=limit_levels(find_levels(account_id, now=app.clock.now(), plan=plan)),
+        limits=limit_levels(find_levels(app, account_id, plan=plan)),
         roles=list(roles),
         welcome=account.welcome,
         created_at=to_iso(account.created_at or app.clock.now()),

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from darkroom.bootstrap.composition import App
-from darkroom.jobs.states import FINAL_JOB
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import InvalidInput
 from darkroom.kernel.problems import problem
 from darkroom.usage import store
-from darkroom.usage.model import UsageRecord, minutes, month_of, start_of_month, usd
+from darkroom.usage.model import ENDINGS, UsageRecord, minutes, month_of, start_of_month, usd
 from darkroom.usecases.accounts.find_used import find_levels
 from darkroom.views.base import (
     AssetId,
@@ -28,8 +27,7 @@ from darkroom.views.base import (
     described,
 )
 from darkroom.views.job_lists import BYTE_ORDER_MARK, safe_cell
-from darkroom.views.levels import Amount, LimitLevel, limit_levels
-from darkroom.views.words import RecipeName
+from darkroom.views.levels import Amount, LimitLevel, limit_levels, plain
 
 COLUMNS = (
     "date", "jobId", "assetId", "processingMinutes", "translationMinutes", "units", "status",
@@ -69,7 +67,9 @@ class UsageEntry(ResponseBody):
 
     date: Annotated[Timestamp, described("When the job ended, in UTC.", "2026-01-05T09:00:00.000Z")]
     job_id: JobId
-    recipe: RecipeName
+    recipe: Annotated[
+        str, described("Kind of job, which may no longer be in `GET /api/recipes`.", "story")
+    ]
     asset_id: Annotated[
         Omittable[AssetId],
         described(
@@ -83,7 +83,7 @@ class UsageEntry(ResponseBody):
     units: Annotated[Credits, described("Units that it was charged: credits.", 2)]
     status: Annotated[
         str,
-        Words("UsageStatus", lambda: sorted(FINAL_JOB)),
+        Words("UsageStatus", lambda: ENDINGS),
         described("How the job ended.", "succeeded"),
     ]
 
@@ -103,14 +103,14 @@ def get_summary(app: App, account_id: str, month: str | None, *, shows_cost: boo
     amounts = store.find_month(account_id, wanted)
     return UsageSummary(
         month=wanted,
-        processing_minutes=minutes(amounts.processing_ms),
-        translation_minutes=minutes(amounts.translation_ms),
+        processing_minutes=plain(minutes(amounts.processing_ms)),
+        translation_minutes=plain(minutes(amounts.translation_ms)),
         jobs=amounts.jobs,
         outputs=amounts.outputs,
-        failure_rate=round(amounts.failure_rate, 4),
+        failure_rate=plain(round(amounts.failure_rate, 4)),
         credits_used=amounts.credits,
-        provider_cost_usd=usd(amounts.cost_nanos) if shows_cost else None,
-        limits=limit_levels(find_levels(account_id, now=app.clock.now())),
+        provider_cost_usd=plain(usd(amounts.cost_nanos)) if shows_cost else None,
+        limits=limit_levels(find_levels(app, account_id)),
     )
 
 
@@ -152,8 +152,8 @@ def _entry(record: UsageRecord) -> UsageEntry:
         job_id=record.job_id,
         recipe=record.recipe,
         asset_id=record.asset_id,
-        processing_minutes=minutes(amounts.processing_ms),
-        translation_minutes=minutes(amounts.translation_ms),
+        processing_minutes=plain(minutes(amounts.processing_ms)),
+        translation_minutes=plain(minutes(amounts.translation_ms)),
         outputs=amounts.outputs,
         units=amounts.credits,
         status=record.status,

@@ -14,12 +14,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.bootstrap.composition import App
 from darkroom.kernel.errors import Damaged, InvalidInput
+from darkroom.usecases.accounts.erasure.export_account import give_up_export
 from darkroom.usecases.archives.archive_job import give_up_archive
 from darkroom.usecases.endpoints.deliver_event import fail_undelivered
 from darkroom.usecases.operations.keep_dead_letter import Ended, keep_dead_letter
 from darkroom.usecases.tasks.fail_undelivered_task import fail_undelivered_task
 from darkroom.usecases.uploads.fail_ingest import fail_ingest
-from darkroom.workers.archive import job_of_archive
+from darkroom.workers.archive import export_of, job_of_archive
 from darkroom.workers.deliver import delivery_of
 from darkroom.workers.edge import logger, metrics, read_json
 from darkroom.workers.ingest import assets_of
@@ -65,6 +66,12 @@ def _end(app: App, record: Mapping[str, Any]) -> Ended:
     try:
         give_up_archive(app, job_id=job_of_archive(read_json(record)))
         return "archive"
+    except InvalidInput:
+        pass
+    try:
+        account_id, export_id = export_of(read_json(record))
+        give_up_export(app, account_id=account_id, export_id=export_id)
+        return "export"
     except InvalidInput:
         pass
     try:

@@ -142,7 +142,8 @@ def _handle_job(app: App, new: RawImage, old: RawImage | None) -> str:
         index_again(job, before=before)
     else:
         project_job(app, job, before=before)
-    if not job.is_final and (before is None or before.status is not job.status):
+    is_new_state = before is None or before.status is not job.status
+    if is_new_state and job.status in (JobStatus.DRAFT, JobStatus.QUEUED):
         # An end is announced with its usage, also by the sweeper.
         announce_levels(app, job.account_id)
     _measure(job, before)

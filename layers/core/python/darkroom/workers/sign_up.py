@@ -12,11 +12,12 @@ from typing import Any
 from darkroom.bootstrap.composition import App
 from darkroom.signup.model import SignUpRefused
 from darkroom.usecases.accounts.admit_sign_up import admit_sign_up
-from darkroom.usecases.accounts.claim_bonus import claim_bonus
+from darkroom.usecases.accounts.claim_bonus import claim_bonus, mark_returning
 from darkroom.workers.edge import logger
 
 # Users whom an operator creates are not limited.
 _SIGN_UPS = frozenset({"PreSignUp_SignUp", "PreSignUp_ExternalProvider"})
+_BY_OPERATOR = "PreSignUp_AdminCreateUser"
 _CONFIRMED = "PostConfirmation_ConfirmSignUp"
 
 
@@ -26,6 +27,8 @@ def handle_trigger(app: App, event: dict[str, Any]) -> dict[str, Any]:
     attributes = event["request"]["userAttributes"]
     if source in _SIGN_UPS:
         _admit(app, attributes)
+    elif source == _BY_OPERATOR and attributes.get("email"):
+        mark_returning(app, event["userName"], email=attributes["email"])
     elif source == _CONFIRMED and attributes.get("email"):
         _claim(app, attributes)
     return event

@@ -125,7 +125,7 @@ def _implied_failures(
     """The errors that follow from the rest of an operation."""
     yield from (500, 503)
     if path not in mounts.PUBLIC_PATHS:
-        yield "UNAUTHORIZED"
+        yield from ("UNAUTHORIZED", "ACCOUNT_ERASED")
     if path.startswith(ADMIN_PREFIXES):
         yield "FORBIDDEN"
     names = {parameter.get("name") for parameter in operation["parameters"]}

@@ -159,6 +159,11 @@ ERRORS = (
     ),
     ErrorCode(409, "NOT_REDRIVABLE", "the queue of a dead letter no longer exists (operators)"),
     ErrorCode(
+        410,
+        "ACCOUNT_ERASED",
+        "the account was erased, or is being erased; nothing brings it back",
+    ),
+    ErrorCode(
         412,
         "PRECONDITION_FAILED",
         "the draft has changed since it was read (`If-Match`)",
@@ -219,6 +224,7 @@ MEANINGS = {
     403: "Not allowed",
     404: "Missing, or another account's",
     409: "Not possible in the present state",
+    410: "The account was erased",
     412: "Changed in the meantime",
     413: "Too large",
     415: "This kind of file is not accepted",
@@ -228,7 +234,7 @@ MEANINGS = {
     503: "A dependency did not respond; repeating is safe",
 }
 FROM_GATEWAY = frozenset({401, 413, 429, 500, 503})
-_OF_READS = frozenset({"BadListRequest", "TooManyReads"})
+_OF_READS = frozenset({"TooManyReads"})
 _COMMON = {
     (400, ("VALIDATION_FAILED",)): "BadRequest",
     (400, ("VALIDATION_FAILED", "BAD_CURSOR")): "BadListRequest",
@@ -236,6 +242,7 @@ _COMMON = {
     (402, ("CREDITS_INSUFFICIENT", "CREDITS_DEBT")): "PaymentRequired",
     (403, ("FORBIDDEN",)): "Forbidden",
     (404, ("NOT_FOUND", "ITEM_UNREADABLE")): "NotFound",
+    (410, ("ACCOUNT_ERASED",)): "AccountErased",
     (413, ("BODY_TOO_LARGE",)): "TooLarge",
     (422, ("IDEMPOTENCY_MISMATCH", "UNPROCESSABLE")): "KeyReused",
     (429, ("RATE_LIMITED",)): "TooManyRequests",

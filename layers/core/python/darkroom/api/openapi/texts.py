@@ -52,7 +52,7 @@ TAGS: list[dict[str, str]] = [
     {"name": "Events", "description": "What users do in the frontend, for analytics."},
     {
         "name": "Account",
-        "description": "The caller's own account: profile, plan, subscription and usage.",
+        "description": "The caller's own account: profile, plan, usage, export and erasure.",
     },
     {
         "name": "Credits",
@@ -102,6 +102,7 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "albumId": ("The album.", "alb_01KE6P4YM0DW25PDBDE1K4KS00"),
     "assetId": ("The file.", "ast_01KE6P4YM0DW25PDBDE1K4KS00"),
     "cursor": ("The `nextCursor` of the page before; without it, the first page.", None),
+    "exportId": ("The export.", "exp_01KE6P4YM0DW25PDBDE1K4KS00"),
     "jobId": ("The job.", _JOB),
     "limit": ("The most items in a page.", None),
     "outputId": ("The output.", "out_01KE6P4YM0DW25PDBDE1K4KS00_clip_1_1"),

@@ -41,6 +41,7 @@ from darkroom.kernel.ids import is_key_text
 from darkroom.kernel.limits import PAGE_DEFAULT
 from darkroom.kernel.problems import problem
 from darkroom.usecases.accounts.change_plan import change_plan
+from darkroom.usecases.accounts.check_account import check_not_erased
 from darkroom.usecases.accounts.recount_usage import recount_usage
 from darkroom.usecases.credits.adjust_credits import Adjusted, adjust_credits, clear_debt
 from darkroom.usecases.credits.audit_accounts import audit_accounts
@@ -119,6 +120,7 @@ async def get_account(
 ) -> AccountResponse:
     """An account's plan and wallet."""
     caller.require_admin()
+    check_not_erased(app, account_id)
     return views.get_account(account_id)
 
 
@@ -190,6 +192,7 @@ async def patch_account(
 ) -> AccountResponse:
     """Change an account's plan, freeze its credits, or unfreeze them."""
     caller.require_admin()
+    check_not_erased(app, account_id)
     views.get_account(account_id)
     if body.plan is not None:
         change_plan(app, account_id=account_id, plan=body.plan)
@@ -217,6 +220,7 @@ async def adjust(
 ) -> Response:
     """Add or remove credits, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
+    check_not_erased(app, account_id)
     command, raw = await read_command(request, app, caller, key_required=True)
     expires_at = None if body.expires_at is None else _moment(body.expires_at, "expiresAt")
 
@@ -251,6 +255,7 @@ async def forgive_debt(
 ) -> Response:
     """Clear an account's debt, or part of it, with a reason. An Idempotency-Key is required."""
     caller.require_admin()
+    check_not_erased(app, account_id)
     command, raw = await read_command(request, app, caller, key_required=True)
 
     def action() -> AdjustResponse:
@@ -272,6 +277,7 @@ async def rebuild(
 ) -> RebuildResponse:
     """Rebuild a damaged or restored wallet from its ledger. Safe to repeat."""
     caller.require_admin()
+    check_not_erased(app, account_id)
     done = rebuild_wallet(app, account_id)
     logger.warning("wallet_rebuilt", account_id=account_id, settled_jobs=len(done.settled_jobs))
     return RebuildResponse(

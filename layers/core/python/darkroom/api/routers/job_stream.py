@@ -23,6 +23,7 @@ from darkroom.kernel.clock import to_epoch_seconds, to_iso
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import STREAM_RETRY_MS, STREAM_TICKET_SECONDS
 from darkroom.kernel.signing import BadSignature, sign, verify
+from darkroom.usecases.accounts.check_account import check_not_erased
 from darkroom.usecases.limits.limit_requests import limit_stream
 from darkroom.views.job_changes import Changes, JobEvent, changes_since, job_event, read_position
 
@@ -98,6 +99,7 @@ async def stream(
         account_id = _account_of_ticket(app, ticket)
     else:
         account_id = _account_of_token(app, authorization)
+    check_not_erased(app, account_id)
     position = read_position(last_event_id or lastEventId, app.clock.now())
     changes = changes_since(app, account_id, position)
     return Response(_events(changes), media_type=MEDIA_TYPE, headers=HEADERS)

@@ -14,6 +14,7 @@ from pynamodb.models import Model
 from darkroom.assets.lists.facets import Entry, asset_of
 from darkroom.db.damage import read_or
 from darkroom.db.items import SalvagedItem
+from darkroom.db.raw import page_raw
 from darkroom.kernel.shapes import checked
 
 _KNOWN = "\x1fknown"
@@ -73,6 +74,12 @@ def list_ids(name: str, beginning: str, *, limit: int) -> list[str]:
     """The distinct assets at places with this prefix, at most ``limit``."""
     places = list_places(name, limit=limit, after=None, descending=False, beginning=beginning)
     return list(dict.fromkeys(asset_of(place) for place in places))
+
+
+def list_known(account_id: str, *, limit: int) -> list[str]:
+    """Assets of the account that may be in lists."""
+    items = page_raw(AssetEntryItem, account_id + _KNOWN, limit=limit)
+    return [item["place"]["S"] for item in items]
 
 
 def _known(account_id: str, asset_id: str) -> tuple[set[Entry], bool]:

@@ -12,8 +12,10 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
+from darkroom.db.commit import commit_one
 from darkroom.db.damage import read_all, read_or
 from darkroom.db.items import BaseItem, SalvagedItem
+from darkroom.db.raw import query_raw
 from darkroom.db.writes import Write, put, update
 from darkroom.generation.routing.health import HEALTHY, Health
 from darkroom.generation.routing.prices import Bill
@@ -135,6 +137,21 @@ def cost_write(record: CostRecord) -> Write:
         ]
     key = CostItem(record.job_id, f"{record.task_key}#{record.attempt}")
     return update(key, actions)
+
+
+def leave_costs(job_id: str, *, left_to: str) -> None:
+    """Let the cost records of a job name ``left_to`` as their account. Safe to repeat."""
+    for raw in query_raw(CostItem, job_id):
+        if raw.get("accountId", {}).get("S") != left_to:
+            item = CostItem(job_id, raw["call"]["S"])
+            commit_one(
+                update(
+                    item,
+                    [CostItem.account_id.set(left_to), CostItem.detail.remove()],
+                    condition=CostItem.call.exists(),
+                    refused=ConcurrentUpdate("the record is gone"),
+                )
+            )
 
 
 def list_costs(job_id: str) -> list[CostItem]:

@@ -33,7 +33,7 @@ from darkroom.payments.ports import (
     SubscriptionState,
 )
 from darkroom.payments.store import GatewayName, Purchase
-from darkroom.payments.subscription_store import Order, Subscription
+from darkroom.payments.subscription_store import Subscription
 
 TOLERANCE_SECONDS = 300
 # One call with its retry has to end well before the shortest function timeout (15 s).
@@ -256,10 +256,14 @@ class StripeGateway:
             renews=not (found.get("cancel_at_period_end") or found.get("cancel_at")),
         )
 
-    def give_order(self, ref: str, order: Order) -> None:
+    def give_order(self, subscription: Subscription) -> None:
         import stripe
 
+        ref, order = subscription.ref, str(subscription.order)
+
         def call(api: Any) -> Any:
+            if ref is None:
+                return api.checkout.sessions.expire(subscription.session_id)
             if order == "stop":
                 # The rest of the period is credited to the customer, whose new plan uses it:
                 # https://docs.stripe.com/api/subscriptions/cancel
@@ -270,7 +274,7 @@ class StripeGateway:
         try:
             self._write(call)
         except stripe.InvalidRequestError as error:
-            # It has ended already, or is of another account.
+            # It has ended already, was paid meanwhile, or is of another account.
             raise PaymentMissing(f"Stripe returned {error.http_status}") from error
 
     def _taken_back(self, payment: Mapping[str, Any]) -> tuple[MoneyBack, ...]:

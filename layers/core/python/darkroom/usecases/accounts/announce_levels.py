@@ -35,8 +35,7 @@ UNANNOUNCED = frozenset({CONCURRENT_TASKS})
 
 def announce_levels(app: App, account_id: str) -> int:
     """Record the events of the levels that are reached; returns how many were new."""
-    counted = find_counted(account_id, app.clock.now())
-    reached = list(_reached(levels_of(find_plan(account_id), counted)))
+    reached = list(_reached(levels_of(find_plan(account_id), find_counted(app, account_id))))
     if not reached:
         return 0
     month = month_of(app.clock.now())

@@ -5,7 +5,9 @@ from __future__ import annotations
 from darkroom.bootstrap.composition import App
 from darkroom.db import commit_one
 from darkroom.kernel.errors import AlreadyHappened
+from darkroom.kernel.pseudonyms import is_pseudonym
 from darkroom.signup import model, store
+from darkroom.signup.model import SignUpRefused
 from darkroom.usecases.accounts.admit_sign_up import hash_of
 
 
@@ -22,3 +24,15 @@ def claim_bonus(app: App, account_id: str, *, email: str) -> bool:
         commit_one(store.no_bonus_write(account_id))
         return False
     return True
+
+
+def mark_returning(app: App, account_id: str, *, email: str) -> None:
+    """Let the account open without a bonus if an erased account of its mailbox had one; for a user
+    whom an operator creates, who confirms nothing."""
+    try:
+        mailbox = hash_of(app, model.mailbox_of(email))
+    except SignUpRefused:
+        return
+    owner = store.find_bonus_owner(mailbox)
+    if owner is not None and is_pseudonym(owner):
+        commit_one(store.no_bonus_write(account_id))

@@ -7,7 +7,9 @@ from darkroom.credits import model, store
 from darkroom.credits.model import Wallet
 from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict
+from darkroom.kernel.pseudonyms import is_pseudonym
 from darkroom.signup.store import has_no_bonus
+from darkroom.usecases.accounts.check_account import check_not_erased
 
 
 def ensure_wallet(app: App, account_id: str) -> Wallet:
@@ -17,8 +19,16 @@ def ensure_wallet(app: App, account_id: str) -> Wallet:
 
 
 def open_account(app: App, account_id: str) -> Wallet:
-    """Open the wallet. A concurrent request that opens it first has the same effect."""
-    change = model.open_wallet(account_id, app.clock.now(), is_returning=has_no_bonus(account_id))
+    """Open the wallet. A concurrent request that opens it first has the same effect.
+
+    Raises:
+        Gone: the account is erased; its books are under its pseudonym.
+    """
+    is_returning = True
+    if not is_pseudonym(account_id):
+        check_not_erased(app, account_id)
+        is_returning = has_no_bonus(account_id)
+    change = model.open_wallet(account_id, app.clock.now(), is_returning=is_returning)
     try:
         commit(store.change_writes(change, before=None, operation=app.ids.token()))
     except (ConcurrentUpdate, Conflict):

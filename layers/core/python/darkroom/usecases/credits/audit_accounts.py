@@ -17,8 +17,12 @@ from darkroom.db.items import SalvagedItem
 from darkroom.db.raw import find_raw, query_raw, scan_raw
 from darkroom.db.writes import RawItem
 from darkroom.endpoints.items import ENDPOINT, EndpointItem
+from darkroom.erasures import store as erasures_store
+from darkroom.exports.store import EXPORT, ExportItem
 from darkroom.jobs.items import JOB_KEY, JobItem
+from darkroom.kernel.errors import Unreadable
 from darkroom.kernel.limits import AUDIT_TRIES_LIMIT
+from darkroom.kernel.pseudonyms import ANONYMOUS, pseudonym_of
 from darkroom.payments.store import PurchaseItem
 from darkroom.payments.subscription_store import SubscriptionItem
 from darkroom.plans.storage_store import STORAGE, StorageItem
@@ -71,9 +75,21 @@ def iter_audits(app: App, account_id: str | None = None) -> Iterator[AccountAudi
         except Exception as error:  # noqa: BLE001
             message = f"the account cannot be audited: {type(error).__name__}"
             found, count = [Breach(law="L8", account_id=account, message=message)], 0
+        if found and _is_moving(app, account):
+            continue
         yield AccountAudit(account_id=account, entries_checked=count, breaches=tuple(found))
     if unowned:
         yield AccountAudit(account_id="", entries_checked=0, breaches=tuple(unowned))
+
+
+def _is_moving(app: App, account_id: str) -> bool:
+    """Whether the account's books are being moved to its pseudonym, where they are audited when
+    all of them have arrived."""
+    try:
+        erasure = erasures_store.find_erasure(pseudonym_of(app.signing_secret.value, account_id))
+    except Unreadable:
+        return False
+    return erasure is not None and erasure.erased_at is None
 
 
 def _audit_account(app: App, account_id: str, packs: Mapping[str, int]) -> tuple[list[Breach], int]:
@@ -155,6 +171,8 @@ def _other_items(account_id: str) -> Iterator[tuple[type[SalvagedItem], RawItem]
 def _class_of_counter(sort_key: str) -> type[SalvagedItem]:
     if sort_key == STORAGE:
         return StorageItem
+    if sort_key == EXPORT:
+        return ExportItem
     if sort_key.startswith(RECORD_PREFIX):
         return UsageRecordItem
     return MonthItem if sort_key.startswith(MONTH_PREFIX) else SessionItem
@@ -197,7 +215,7 @@ def _all_accounts(breaches: list[Breach]) -> Iterator[str]:
         if account_id is None:
             message = f"job {raw['pk']['S']} cannot be read: accountId is missing"
             breaches.append(Breach(law="L8", account_id="", message=message))
-        elif account_id not in seen:
+        elif account_id not in seen and account_id != ANONYMOUS:
             seen.add(account_id)
             yield account_id
 

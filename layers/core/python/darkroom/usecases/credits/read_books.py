@@ -39,6 +39,7 @@ from darkroom.db.damage import DAMAGE
 from darkroom.db.items import BaseItem, SalvagedItem
 from darkroom.db.writes import RawItem
 from darkroom.endpoints.items import EndpointItem, endpoint_from_item
+from darkroom.exports.store import ExportItem, to_export
 from darkroom.jobs.items import (
     INHERITED_PREFIX,
     INPUTS_KEY,
@@ -63,6 +64,7 @@ OTHER_CLASSES: Mapping[type[SalvagedItem], Callable[[Any], object]] = {
     MonthItem: to_month,
     UsageRecordItem: to_record,
     SessionItem: to_session,
+    ExportItem: to_export,
     AssetItem: to_asset,
     AssetTombstoneItem: to_tombstone,
     ReferencePhotoItem: to_reference_photo,

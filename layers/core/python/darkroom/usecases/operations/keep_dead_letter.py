@@ -16,10 +16,10 @@ from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Conflict, NotFound, Unreadable
 
 DEAD_LETTERS = "dead-letters"
-Ended = Literal["task", "archive", "delivery", "asset", "unreadable", "damaged"]
-"""What a dead letter was about and what was ended: a task, an archive, an attempt to deliver a
-webhook, or an upload; or nothing, because the message or the item that it names could not be read.
-"""
+Ended = Literal["task", "archive", "export", "delivery", "asset", "unreadable", "damaged"]
+"""What a dead letter was about and what was ended: a task, an archive, an export, an attempt to
+deliver a webhook, or an upload; or nothing, because the message or the item that it names could not
+be read."""
 _DIED, _QUEUE = "DeadLetters", "Queue"
 
 

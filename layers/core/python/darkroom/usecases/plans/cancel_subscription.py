@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 from darkroom.bootstrap.composition import App
-from darkroom.db import Write, commit
+from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
-from darkroom.kernel.errors import Conflict, DarkroomError
+from darkroom.kernel.errors import Conflict
 from darkroom.payments import subscription_store as store
 from darkroom.payments.store import TEST_GATEWAY
 from darkroom.payments.subscription_store import Subscription, SubscriptionStatus
@@ -16,8 +15,6 @@ from darkroom.payments.subscriptions import scheduled
 from darkroom.plans.store import find_account
 from darkroom.usecases.plans.reconcile_subscription import (
     account_write,
-    check_subscription,
-    replaced,
     running_subscription,
 )
 from darkroom.usecases.plans.subscribe import give_order_now
@@ -61,39 +58,3 @@ def cancel_subscription(app: App, account_id: str) -> Subscription:
     if canceled.order is not None:
         give_order_now(app, canceled)
     return canceled
-
-
-def stop_subscriptions(app: App, account_id: str) -> int:
-    """End every subscription of an account that is erased, so that nothing is charged any more;
-    returns how many were still open. Safe to repeat.
-
-    The gateway gets its orders now, or from the sweeper: a record must not be deleted while it
-    has one.
-    """
-    stopped = 0
-    for subscription in store.list_subscriptions(account_id):
-        if subscription.status is not SubscriptionStatus.EXPIRED:
-            _stop(app, account_id, subscription.subscription_id)
-            stopped += 1
-        elif subscription.order is None:
-            continue
-        with suppress(DarkroomError):
-            check_subscription(
-                app, account_id=account_id, subscription_id=subscription.subscription_id
-            )
-    return stopped
-
-
-def _stop(app: App, account_id: str, subscription_id: str) -> None:
-    def attempt() -> None:
-        found = store.find_subscription(account_id, subscription_id)
-        if found is None or found[0].status is SubscriptionStatus.EXPIRED:
-            return
-        account, now, operation = find_account(account_id), app.clock.now(), app.ids.token()
-        after = scheduled(replaced(found[0], now), now)
-        writes: list[Write] = [store.save_write(found, after, operation=operation)]
-        if account.subscription_id == subscription_id:
-            writes.append(account_write(account, after, is_new=False, operation=operation))
-        commit(writes)
-
-    retry_on_conflict(app.jitter, attempt)

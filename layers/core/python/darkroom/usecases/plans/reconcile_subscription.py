@@ -91,10 +91,10 @@ def check_subscription(app: App, *, account_id: str, subscription_id: str) -> st
             # Its gateway is not configured (any more): there is nothing to call.
             bring(app, found, after, now)
             return "postponed"
-        if after.order is not None and after.ref is not None:
-            # A subscription that does not exist any more needs no order.
+        if after.order is not None and (after.ref or after.session_id) is not None:
+            # The state that is read below shows what cannot be done any more.
             with suppress(PaymentMissing):
-                gateway.give_order(after.ref, after.order)
+                gateway.give_order(after)
         state = _read(gateway, after, now)
         bring(app, found, after if state is None else derive(after, state, now), now)
         return "polled"
@@ -181,9 +181,10 @@ def running_subscription(account: Account, account_id: str) -> Found | None:
 
 
 def replaced(subscription: Subscription, now: datetime) -> Subscription:
-    """The subscription when another takes its place: it has ended, and must end at
-    the gateway."""
-    needs_no_order = subscription.gateway == TEST_GATEWAY
+    """The subscription when another takes its place: it has ended, and must end at the gateway,
+    which does not know one whose checkout was never opened."""
+    is_known = subscription.ref is not None or subscription.session_id is not None
+    needs_no_order = subscription.gateway == TEST_GATEWAY or not is_known
     return replace(
         subscription,
         status=SubscriptionStatus.EXPIRED,

@@ -163,8 +163,6 @@ def _open_checkout(
 ) -> Subscribed:
     """Open the checkout of a new subscription, or return the one that is open."""
     pending = _record(command, wanted)
-    if pending.status is not SubscriptionStatus.PENDING:
-        return Subscribed(subscription=pending)
     if pending.checkout_url is not None:
         return Subscribed(subscription=pending, checkout_url=pending.checkout_url)
     try:
@@ -178,10 +176,14 @@ def _open_checkout(
         current = found[0]
         if current.checkout_url is None:
             # Only one checkout is ever returned: no customer can pay for the others.
-            opened = scheduled(
-                replace(current, session_id=checkout.session_id, checkout_url=checkout.url),
-                app.clock.now(),
+            opened = replace(
+                current,
+                # One that was given up waits for its payment again.
+                status=SubscriptionStatus.PENDING,
+                session_id=checkout.session_id,
+                checkout_url=checkout.url,
             )
+            opened = scheduled(opened, app.clock.now())
             commit([store.save_write(found, opened, operation=app.ids.token())])
             current = opened
         return Subscribed(subscription=current, checkout_url=current.checkout_url)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,18 +29,14 @@ from darkroom.usecases.limits.settle_cost import settle_cost
 from darkroom.usecases.projections.index_job import index_again
 from darkroom.usecases.projections.project_usage import project_usage
 
+_UNKNOWN: Mapping[str, int] = {}
+
 
 def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
     """Write what ``job`` implies and ``before`` did not; returns how many events were new."""
-    known = {event.event_id for event in job_events(before)} if before else set()
-    events = [event for event in job_events(job) if event.event_id not in known]
-    if job.queued_at is not None and job.is_final and not (before and before.is_final):
-        # Its tasks have ended too, so this comes out the same whenever it is derived.
-        events = list(job_events(job, by_provider=_credits_by_provider(job)))
-        events = [event for event in events if event.event_id not in known]
-        events += _cost_events(app, job)
     writes = [
-        record_write(event, retention_days=app.settings.event_retention_days) for event in events
+        record_write(event, retention_days=app.settings.event_retention_days)
+        for event in _new_events(app, job, before)
     ]
     if before is None or before.status is JobStatus.DRAFT:
         writes += _assignments(job)
@@ -48,6 +45,18 @@ def project_job(app: App, job: Job, *, before: Job | None = None) -> int:
     if before is None or not before.is_final:
         _count(app, job)
     return facts
+
+
+def _new_events(app: App, job: Job, before: Job | None) -> Iterator[Event]:
+    known = {event.event_id for event in job_events(before)} if before else set()
+    has_ended = job.is_final and job.queued_at is not None and not (before and before.is_final)
+    # The tasks of an ended job have ended too, so this is the same whenever it is derived.
+    by_provider = _credits_by_provider(job) if has_ended else {}
+    for event in job_events(job, by_provider=by_provider):
+        if event.event_id not in known:
+            yield event
+    if has_ended:
+        yield from _cost_events(app, job)
 
 
 def _count(app: App, job: Job) -> None:
@@ -89,14 +98,16 @@ def _cost_events(app: App, job: Job) -> Iterator[Event]:
             "outcome": cost.outcome,
             "costNanos": int(cost.cost_nanos),
         }
-        yield _event(job, "PROVIDER_COST", job.finished_at, props, mark=f"#{cost.call}")
+        event = _event(job, "PROVIDER_COST", job.finished_at, props, mark=f"#{cost.call}")
+        # What providers charge is for operators alone: the account's own events are without it.
+        yield replace(event, account_id=None)
 
 
 def _template(job: Job) -> dict[str, Any]:
     return {"mode": job.recipe, "templateId": job.template_id}
 
 
-def job_events(job: Job, *, by_provider: Mapping[str, int] | None = None) -> Iterator[Event]:
+def job_events(job: Job, *, by_provider: Mapping[str, int] = _UNKNOWN) -> Iterator[Event]:
     """Every event that the job's state implies, oldest first; ``by_provider`` are the credits that
     it used."""
     if job.queued_at is not None:
@@ -122,7 +133,7 @@ def job_events(job: Job, *, by_provider: Mapping[str, int] | None = None) -> Ite
     if job.started_at is not None:
         yield _event(job, "JOB_RUNNING", job.started_at, {})
     if job.finished_at is not None:
-        yield from _endings(job, job.finished_at, by_provider or {})
+        yield from _endings(job, job.finished_at, by_provider)
 
 
 def _endings(job: Job, finished_at: datetime, by_provider: Mapping[str, int]) -> Iterator[Event]:

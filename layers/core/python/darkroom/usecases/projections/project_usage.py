@@ -91,11 +91,14 @@ def _counted(
             tasks = tombstone_store.list_tasks_of_deleted(job.job_id)
         return replace(bare, amounts=_amounts(job, tasks))
     known_bytes = before.archive_bytes if before else 0
+    known_nanos = before.amounts.cost_nanos if before else 0
+    amounts = _amounts(job, family.tasks)
     return replace(
         bare,
         # Its inputs are gone from a job that is being erased, but not from its record.
         asset_id=bare.asset_id or (before.asset_id if before else None),
-        amounts=_amounts(job, family.tasks),
+        # Records of costs expire; what they once said was paid.
+        amounts=replace(amounts, cost_nanos=max(amounts.cost_nanos, known_nanos)),
         output_bytes=sum(output.size_bytes for task in family.tasks for output in task.outputs),
         archive_bytes=known_bytes if archive_bytes is None else archive_bytes,
     )

@@ -23,7 +23,7 @@ from darkroom.credits import store as credits_store
 from darkroom.credits.model import PURCHASE_PRIORITY, Change, Grant, Reason, Wallet
 from darkroom.db import commit
 from darkroom.db.retry import retry_on_conflict
-from darkroom.kernel.errors import ConcurrentUpdate
+from darkroom.kernel.errors import ConcurrentUpdate, Gone
 from darkroom.kernel.ids import derived_id
 from darkroom.kernel.limits import (
     RECEIVED_CHECK_SECONDS,
@@ -31,6 +31,7 @@ from darkroom.kernel.limits import (
     REVERSAL_CAUSES_LIMIT,
     REVERSALS_PER_COMMIT,
 )
+from darkroom.kernel.pseudonyms import pseudonym_of
 from darkroom.payments import store as payments_store
 from darkroom.payments.polling import due_at, is_given_up, scheduled
 from darkroom.payments.ports import PaymentGateway, PaymentMissing, PaymentState, PaymentUnreadable
@@ -42,6 +43,7 @@ from darkroom.payments.reconcile import (
     reversals_of,
 )
 from darkroom.payments.store import PAID, Purchase, PurchaseStatus
+from darkroom.usecases.accounts.check_account import is_erased
 from darkroom.usecases.accounts.open_account import ensure_wallet
 from darkroom.usecases.credits.expire_grants import expire_due_first
 
@@ -143,10 +145,14 @@ def _bring_nothing(app: App, found: Found) -> None:
 def _record_of(app: App, state: PaymentState) -> Found | None:
     """The record of a payment: the purchase that it names, or a separate one."""
     found = payments_store.find_purchase(state.account_id, state.purchase_id)
+    if found is None:
+        # If the account was erased since, its purchases are under its pseudonym.
+        pseudonym = pseudonym_of(app.signing_secret.value, state.account_id)
+        found = payments_store.find_purchase(pseudonym, state.purchase_id)
     if found is None or not is_of_another_payment(found[0], state) or state.payment_id is None:
         return found
     own_id = derived_id("pur", "payment", state.payment_id)
-    return payments_store.find_purchase(state.account_id, own_id) or (
+    return payments_store.find_purchase(found[0].account_id, own_id) or (
         _own_record(found[0], state, own_id, app.clock.now()),
         f"payment#{state.payment_id}",
     )
@@ -179,11 +185,16 @@ def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
     before, creation = found
     if before.version == 0 and not state.is_paid:
         return Reconciled(purchase=before, state=state)
-    wallet = ensure_wallet(app, before.account_id)
+    try:
+        wallet = ensure_wallet(app, before.account_id)
+    except Gone as error:
+        # The books are being moved to the pseudonym, where the next attempt finds them.
+        raise ConcurrentUpdate("the account is being erased") from error
+    may_settle = not _is_for_erased(app, before, state)
     for _ in range(RECONCILE_COMMITS_LIMIT):
         now = app.clock.now()
         wallet = expire_due_first(app, wallet, now=now)
-        after, change = derive(before, state=state, wallet=wallet, now=now)
+        after, change = derive(before, state=state, wallet=wallet, now=now, may_settle=may_settle)
         after = _scheduled(before, after, state, now)
         if after == before:
             break
@@ -195,6 +206,13 @@ def _bring(app: App, found: Found, state: PaymentState) -> Reconciled:
         commit(writes)
         before, wallet = replace(after, version=before.version + 1), change.wallet
     return Reconciled(purchase=before, state=state)
+
+
+def _is_for_erased(app: App, purchase: Purchase, state: PaymentState) -> bool:
+    """Whether it is a first payment for an erased account, whose credits no user could
+    spend. An operator refunds it."""
+    is_new = state.is_paid and purchase.status in _UNPAID
+    return is_new and is_erased(app, purchase.account_id)
 
 
 def _scheduled(before: Purchase, after: Purchase, state: PaymentState, now: datetime) -> Purchase:
@@ -209,17 +227,25 @@ def _scheduled(before: Purchase, after: Purchase, state: PaymentState, now: date
 
 
 def derive(
-    purchase: Purchase, *, state: PaymentState, wallet: Wallet, now: datetime
+    purchase: Purchase,
+    *,
+    state: PaymentState,
+    wallet: Wallet,
+    now: datetime,
+    may_settle: bool = True,
 ) -> tuple[Purchase, Change]:
     """The purchase and wallet after the steps that the payment's state requires, or after the
-    first of them. Pure."""
+    first of them. Pure.
+
+    A payment that may not be settled waits for an operator's decision.
+    """
     change = Change(wallet, ())
     if is_of_another_payment(purchase, state):
         return purchase, change
     if not state.is_paid:
         return _unpaid(purchase, state), change
     purchase = _identified(purchase, state)
-    if purchase.status in _UNPAID and matches(purchase, state):
+    if purchase.status in _UNPAID and matches(purchase, state) and may_settle:
         purchase = replace(purchase, status=PurchaseStatus.SETTLED)
         change = credit(purchase, wallet, now=now)
     elif purchase.status is not PurchaseStatus.SETTLED:

@@ -16,10 +16,12 @@ from darkroom.jobs.model import JobFamily
 from darkroom.kernel.errors import Conflict, NotFound
 from darkroom.kernel.limits import VIEWS_PER_ADDRESS_LIMIT
 from darkroom.kernel.signing import seal
+from darkroom.usecases.accounts.check_account import is_erased
 from darkroom.usecases.projections.project_share import share_event
 
 _PURPOSE = "visitor"
-_IPV6_NETWORK_BITS = 64
+_IPV6_NETWORK_BITS = 56
+"""What providers give one home."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,8 @@ def find_shared(app: App, token: str) -> JobFamily:
     """The shared job; this does not count as a view.
 
     Raises:
-        NotFound: the link is malformed, unknown, expired or revoked, or its job was deleted; the
-        error does not say which.
+        NotFound: the link is malformed, unknown, expired or revoked, or its job or account is
+        gone; the error does not say which.
     """
     now = app.clock.now()
     read = share_store.from_token(token)
@@ -64,7 +66,7 @@ def find_shared(app: App, token: str) -> JobFamily:
     if share is None or not share.is_open(now):
         raise NotFound("no such share")
     family = jobs_store.find_family(share.job_id)
-    if family is None:
+    if family is None or is_erased(app, family.job.account_id):
         raise NotFound("no such share")
     return family
 

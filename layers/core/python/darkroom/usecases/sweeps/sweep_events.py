@@ -7,7 +7,7 @@ from collections import Counter
 
 from darkroom.bootstrap.composition import App
 from darkroom.events import store as events_store
-from darkroom.kernel.limits import SWEEP_ITEMS_LIMIT
+from darkroom.kernel.limits import EVENTS_PER_SWEEP_LIMIT
 from darkroom.usecases.projections.project_event import project_event
 from darkroom.usecases.sweeps.sweep_items import OnError, sweep_items
 
@@ -17,7 +17,7 @@ def sweep_events(app: App, on_error: OnError) -> Counter[str]:
     done: Counter[str] = Counter()
     handle = functools.partial(_handle, app)
     for shard in events_store.due_shards():
-        found = events_store.list_due(shard, app.clock.now(), limit=SWEEP_ITEMS_LIMIT)
+        found = events_store.list_due(shard, app.clock.now(), limit=EVENTS_PER_SWEEP_LIMIT)
         done += sweep_items(app, found, handle=handle, on_error=on_error)
     return done
 

@@ -1,0 +1,1 @@
+"""Erased accounts: the list by which they are refused, and erased again after a restore."""

@@ -1,0 +1,1 @@
+"""Exports: an account's requests for a zip of everything it has."""

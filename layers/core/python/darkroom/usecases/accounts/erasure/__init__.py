@@ -1,0 +1,1 @@
+"""Erasing an account, and exporting it: both follow one registry of all stored data."""
