@@ -113,6 +113,16 @@ def test_an_endpoint_takes_what_it_names_from_its_creation_on() -> None:
     assert not every.takes("JOB_FAILED", at=later(milliseconds=-1))
 
 
+def test_the_numbers_of_an_endpoint_have_no_gaps_and_a_limit_a_day() -> None:
+    endpoint, numbers = ENDPOINT, []
+    for now in (NOW, NOW, NOW, later(days=1), later(days=1), later(days=1)):
+        after = model.numbered(endpoint, limit=2, now=now)
+        numbers.append(after and after.last_sequence)
+        endpoint = after or endpoint
+
+    assert numbers == [1, 2, None, 3, 4, None]
+
+
 # Places
 
 
@@ -219,6 +229,8 @@ def test_stored_endpoints_and_deliveries_are_read_as_they_were() -> None:
     delivery = replace(
         model.after_attempt(DELIVERY, REFUSED, now=NOW), failure="TIMEOUT", earlier_attempts=0
     )
+
+    endpoint = model.numbered(endpoint, limit=9, now=NOW) or endpoint
 
     assert endpoint_from_item(endpoint_to_item(endpoint, "op")) == endpoint
     assert delivery_from_item(delivery_to_item(delivery, "op")) == delivery
