@@ -162,20 +162,20 @@ def count_again(scene: Scene) -> None:
         project_event(scene.world.app, event)
 
 
-def announce(scene: Scene) -> object:
+def announce(scene: Scene) -> None:
     now = scene.world.clock.now()
     event = Event(
         event_id=f"{to_iso(now)}#JOB_FAILED", name="JOB_FAILED", entity_type="job",
         entity_id=scene.ids["job"], account_id=USER, job_id=scene.ids["job"], created_at=now,
     )  # fmt: skip
-    return announce_event(scene.world.app, event)
+    announce_event(scene.world.app, event)
 
 
-def deliver(scene: Scene) -> object:
+def deliver(scene: Scene) -> None:
     """Its time has not come, so nothing is sent."""
     names = {"endpoint_id": "endpoint", "delivery_id": "delivery"}
     ids = {name: scene.ids[own] for name, own in names.items()}
-    return fail_undelivered(scene.world.app, account_id=USER, attempt=7, **ids)
+    fail_undelivered(scene.world.app, account_id=USER, attempt=7, **ids)
 
 
 def create_and_delete(scene: Scene) -> None:
@@ -573,12 +573,12 @@ def scene() -> Iterator[Scene]:
         claim_bonus(world.app, USER, email=MAILBOX)
         letters = world.call("GET", "/api/admin/dead-letters", groups="admin").body["items"]
         ids["dead_letter_2"], ids["dead_letter"] = (letter["id"] for letter in letters)
-        for number in ("", "_2"):
-            body = {"url": f"https://example.com/{number}", "events": ["JOB_FAILED"]}
-            path, key = "/api/webhook-endpoints", f"endpoint{number}"
-            ids[f"endpoint{number}"] = an_id(world, "POST", path, body, "endpointId", key=key)
-            path = f"{path}/{ids[f'endpoint{number}']}/test"
-            ids[f"delivery{number}"] = an_id(world, "POST", path, {}, "deliveryId", key="test")
+        for mark in ("", "_2"):
+            body = {"url": f"https://example.com/{mark}", "events": ["JOB_FAILED"]}
+            path, key = "/api/webhook-endpoints", f"endpoint{mark}"
+            ids[f"endpoint{mark}"] = an_id(world, "POST", path, body, "endpointId", key=key)
+            path = f"{path}/{ids[f'endpoint{mark}']}/test"
+            ids[f"delivery{mark}"] = an_id(world, "POST", path, {}, "deliveryId", key="test")
         name = "\x1f".join((USER, "POST /api/albums", "album-1"))
         ids["response"] = hashlib.sha256(name.encode()).hexdigest()
         world.pump_stream()

@@ -392,7 +392,8 @@ def test_the_log_has_pages_and_a_filter(world: World, receiver: Receiver) -> Non
         world.drain()
     path = f"{PATH}/{made['endpointId']}/deliveries"
 
-    pages, cursor = [], ""
+    pages: list[list[int]] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = world.call("GET", f"{path}?limit=2{cursor and '&cursor=' + cursor}").body
         pages.append([entry["sequence"] for entry in page["items"]])

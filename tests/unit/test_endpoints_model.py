@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -184,11 +185,10 @@ def test_a_secret_has_the_form_of_the_specification() -> None:
 
 
 def test_a_secret_depends_on_key_account_endpoint_and_rotation() -> None:
-    def secret(**changes: str) -> str:
-        endpoint = replace(ENDPOINT, **{k: v for k, v in changes.items() if k != "key"})
-        return model.secrets_of(endpoint, changes.get("key", "key").encode(), now=NOW)[0]
+    def secret(key: bytes = b"key", **changes: Any) -> str:
+        return model.secrets_of(replace(ENDPOINT, **changes), key, now=NOW)[0]
 
-    changed = [secret(), secret(key="other"), secret(account_id="bob"), secret(salt="second")]
+    changed = [secret(), secret(b"other"), secret(account_id="bob"), secret(salt="second")]
     changed.append(secret(endpoint_id="whe_01JGTQ4M9R8W3Z5K7N2P6X0F01"))
 
     assert len(set(changed)) == 5
