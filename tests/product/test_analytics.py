@@ -500,7 +500,13 @@ def _an_event(world: World) -> Event:
         entity_id=world.app.ids.new("job"),
         account_id=a_user(),
         created_at=world.clock.now(),
-        props={"templateId": "story-spark-comedy-1", "mode": "story"},
+        props={
+            "templateId": "story-spark-comedy-1",
+            "mode": "story",
+            "stage": "spark",
+            "genre": "comedy",
+            "rewriteEnabled": False,
+        },
     )
     commit([record_write(event, retention_days=400)])
     world.take_changes()
