@@ -69,7 +69,7 @@ class Poster:
 
         try:
             self.check_url(url)
-            sent: dict[bytes | str, bytes | str] = {
+            sent = {
                 "Host": urlsplit(url).netloc,
                 "Accept-Encoding": "identity",
                 "Connection": "close",
