@@ -69,7 +69,7 @@ class Poster:
 
         try:
             self.check_url(url)
-            sent = {
+            sent: dict[bytes | str, bytes | str] = {
                 "Host": urlsplit(url).netloc,
                 "Accept-Encoding": "identity",
                 "Connection": "close",
