@@ -18,6 +18,9 @@ from darkroom.kernel.limits import (
     ERASURE_REMEMBERED_DAYS,
 )
 from darkroom.kernel.pseudonyms import pseudonym_of
+from darkroom.usecases.accounts.erasure import continue_erasure
+from darkroom.usecases.accounts.erasure.registry import LINES
+from darkroom.usecases.accounts.erasure.steps import Left
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.workers.sign_up import handle_trigger
 from tests.support.builders import (
@@ -26,6 +29,7 @@ from tests.support.builders import (
     a_draft,
     a_photo,
     a_reference_photo,
+    a_story,
     a_user,
     buy,
     confirm,
@@ -154,6 +158,29 @@ def test_the_auditor_proves_the_books_under_the_pseudonym(world: World, erased: 
 def wallet_of(world: World, account: str) -> tuple[int, int]:
     [wallet] = [item for item in world.scan("wallets") if item["accountId"]["S"] == account]
     return int(wallet["balance"]["N"]), int(wallet["held"]["N"])
+
+
+def test_a_table_that_fails_keeps_only_the_books_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = a_user()
+    a_story(world, user)
+    world.call("POST", "/api/albums", {"name": "Us"}, user=user, key="album")
+    erase(world, user)
+
+    def fail(*_: Any) -> Left:
+        raise RuntimeError("planted")
+
+    lines = [replace(line, erase=fail) if line.table == "albums" else line for line in LINES]
+    with monkeypatch.context() as patch:
+        patch.setattr(continue_erasure, "LINES", lines)
+        world.erase()
+    left = naming(world, user)
+    to_the_end(world)
+
+    assert {"albums", "ledger", "wallets"} <= set(left)
+    assert not {"assets", "assetlists", "usage"} & set(left)
+    assert naming(world, user) == ["erasures"]
 
 
 def test_repeating_an_erasure_changes_nothing(world: World, erased: Erased) -> None:
