@@ -79,7 +79,7 @@ def rebuild_projections(stack: RunningStack) -> None:
     """
     counted, cursor = 0, None
     while True:
-        body = {} if cursor is None else {"cursor": cursor}
+        body: dict[str, str] = {} if cursor is None else {"cursor": cursor}
         response = _call(stack, "POST", "/api/admin/rebuild-projections", {}, body=body)
         if response.is_error:
             raise AuditFailed(f"The counters were not rebuilt: {response.text}")

@@ -26,7 +26,7 @@ from tests.support.moto_world import moto_world
 from tests.support.scenarios import a_purchase, send_payment_event
 from tests.support.world import START, World
 
-BEFORE, NOW = "version_3", "version_4"
+BEFORE, NOW = "version_4", "version_5"
 ENDS = {
     "queued": (["succeeded", "succeeded"], (10, 0)),
     "planned": (["succeeded"], (3, 0)),

@@ -50,6 +50,7 @@ TABLES = (
     "idempotency",
     "webhooks",
     "usage",
+    "limits",
 )
 QUEUES = ("studio", "speech", "generate", "ingest", "ingest_media", "archive")
 UPLOAD = {"filename": "us.jpg", "mimeType": "image/jpeg", "sizeBytes": 3}

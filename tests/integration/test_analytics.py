@@ -44,7 +44,7 @@ def test_events_are_listed_counted_and_counted_again(
 
     cursor = None
     while True:
-        page = {} if cursor is None else {"cursor": cursor}
+        page: dict[str, str] = {} if cursor is None else {"cursor": cursor}
         cursor = admin.call("POST", "/api/admin/rebuild-projections", page)["nextCursor"]
         if cursor is None:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def user(one_world: World, request: pytest.FixtureRequest) -> str:
     return re.sub(r"\W", "-", f"user-{request.node.name}")[-60:].strip("-")
 
 
-def me(world: World, user: str, **more: str) -> dict:
+def me(world: World, user: str, **more: Any) -> dict[str, Any]:
     response = world.call("GET", "/api/me", user=user, **more)
     assert response.status == 200, response.body
     return response.body

@@ -8,8 +8,9 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ from darkroom.generation.routing.prices import Bill, Line
 from darkroom.generation.routing.store import CostRecord, cost_write
 from darkroom.kernel.limits import COUNTER_SHARDS, EVENT_CHECK_SECONDS
 from darkroom.usecases.projections import project_event as projecting
+from darkroom.usecases.projections import rebuild_projections as rebuilding
 from darkroom.usecases.projections.project_event import project_event
+from darkroom.usecases.projections.rebuild_projections import rebuild_projections
 from darkroom.workers.relay import handle_record
 from tests.support.builders import a_user, buy, confirm, finish, regenerate
 from tests.support.moto_world import moto_world
@@ -264,6 +267,32 @@ def test_a_rebuild_counts_the_log_to_the_same_numbers(world: World) -> None:
     assert ask(world, TEMPLATES).body == report
 
 
+def test_a_rebuild_that_was_stopped_goes_on_and_misses_no_event_of_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "REBUILD_PAGE_LIMIT", 7)
+    epoch = analytics_store.find_epoch()
+    position = rebuild_projections(world.app).position
+    rebuild_projections(world.app, position)
+    project_event(world.app, _an_event(world))
+    position, pages = rebuild_projections(world.app).position, 1
+    while position is not None:
+        if position[1] == 2 and pages % 2:
+            # It is counted for readers of the new epoch, which the second pass passes over.
+            project_event(world.app, _an_event(world))
+        position, pages = rebuild_projections(world.app, position).position, pages + 1
+
+    # Readers of the old epoch no longer see events that came after the switch.
+    old, new = counters(world, epoch=epoch), counters(world)
+    assert analytics_store.find_epoch() == epoch + 1
+    assert old.keys() <= new.keys()
+    for key in old.keys() - {key for key in new if "comedy-1" in key}:
+        assert new[key] == old[key]
+    recorded = [item for item in world.scan("events") if item["name"]["S"] == "job_confirmed"]
+    counted = sum(each["confirmed"] for each in ask(world, TEMPLATES).body["items"])
+    assert counted == len(recorded)
+
+
 def test_events_in_another_order_come_to_the_same_numbers(world: World) -> None:
     """A rebuild reads the log in no order; here it is the reverse of time."""
     events = sorted(records(world), key=lambda each: str(each["dynamodb"]), reverse=True)
@@ -320,6 +349,64 @@ def test_the_sweeper_counts_an_event_that_the_stream_lost(world: World) -> None:
     assert done["event_projected"] == 1
     assert _confirmed(world) == before + 1
     assert not _is_due(world, event)
+
+
+def test_an_event_whose_projection_stops_at_any_call_counts_once(world: World) -> None:
+    """Stopped before or after each call, and delivered again as the stream would."""
+    props = {"templateId": "story-spark-comedy-1", "mode": "story"}
+
+    def shared() -> tuple[int, int]:
+        counts = row(world, templateId="story-spark-comedy-1")
+        return counts["shares"], round(counts["rates"]["share"]["value"] * counts["confirmed"])
+
+    points = 0
+    for after in (False, True):
+        for number in range(CALLS_LIMIT):
+            event = _event("share_created", job_id=world.app.ids.new("job"), **props)
+            commit([record_write(event, retention_days=400)])
+            before = shared()
+            is_stopped = _stopped(partial(project_event, world.app, event), number, after=after)
+            project_event(world.app, event)
+
+            assert shared()[0] == before[0] + 1
+            assert not _is_due(world, event)
+            if not is_stopped:
+                break
+            points += 1
+
+    assert points == 2 * 5
+    assert shared()[1] <= shared()[0]
+
+
+CALLS_LIMIT = 20
+
+
+class Stopped(BaseException):
+    """No handler catches it."""
+
+
+def _stopped(act: Callable[[], object], number: int, *, after: bool) -> bool:
+    """Run it, and stop it before or after its call of this number; False if it made fewer calls."""
+    made = -1
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def stopping(client: Any, name: str, params: dict[str, Any]) -> Any:
+        nonlocal made
+        made += 1
+        if made == number and not after:
+            raise Stopped
+        response = call(client, name, params)
+        if made == number:
+            raise Stopped
+        return response
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", stopping)
+        try:
+            act()
+        except Stopped:
+            return True
+    return False
 
 
 def test_an_event_costs_few_calls(world: World) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from darkroom.adapters.user_pool import User
 from darkroom.api import mounts
 from darkroom.api.openapi.document import full_openapi
 from darkroom.kernel.limits import (
@@ -18,6 +19,7 @@ from darkroom.kernel.limits import (
 )
 from darkroom.kernel.pseudonyms import pseudonym_of
 from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.workers.sign_up import handle_trigger
 from tests.support.builders import (
     REWRITE,
     a_balance,
@@ -80,11 +82,15 @@ def to_the_end(world: World) -> None:
 
 
 def stored(world: World) -> dict[str, str]:
-    """Every table's items, and the keys of all files, as text."""
+    """Every table's items but those of the operator, and the keys of all files, as text."""
     tables = {
-        name: json.dumps(world.scan(name), default=str)
+        name: json.dumps(
+            [item for item in world.scan(name) if item.get("accountId") != {"S": "root"}],
+            default=str,
+        )
         for name in world.settings.tables
-        if name != "idempotency"  # Its records expire within a day.
+        # What is stored of requests expires within minutes or a day.
+        if name not in ("idempotency", "limits")
     }
     objects = world.client("s3").list_objects_v2(Bucket=world.settings.media_bucket)
     keys = [found["Key"] for found in objects.get("Contents", [])]
@@ -237,6 +243,55 @@ def test_an_account_is_refused_with_one_read_and_then_with_none(
     world.call("GET", "/api/credits", user=user)
 
     assert calls == [("GetItem", True)]
+
+
+class FakeUserPool:
+    """Users by their account."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, User] = {}
+
+    def find(self, account_id: str) -> User | None:
+        return self.users.get(account_id)
+
+    def delete(self, user: User) -> None:
+        self.users.pop(user.name, None)
+
+
+def sign_up(world: World, pool: FakeUserPool, email: str) -> str:
+    """A user of the pool who has confirmed the address; returns the account."""
+    account = a_user()
+    pool.users[account] = User(account, {"sub": account, "email": email})
+    trigger(world, "PostConfirmation_ConfirmSignUp", account, email)
+    return account
+
+
+def trigger(world: World, source: str, account: str, email: str) -> None:
+    attributes = {"sub": account, "email": email}
+    event = {"triggerSource": source, "userName": account}
+    handle_trigger(world.app, {**event, "request": {"userAttributes": attributes}})
+
+
+def test_an_erased_account_that_returns_gets_no_second_bonus(world: World) -> None:
+    pool, email = FakeUserPool(), "returning@naver.com"
+    first = sign_up(world, pool, email)
+    bonus = a_balance(world, first)
+    world.app = replace(world.app, users=pool)  # type: ignore[arg-type]
+    erase(world, first)
+    to_the_end(world)
+    world.app = replace(world.app, users=None)
+
+    returned = sign_up(world, pool, email.upper())
+    by_operator = a_user()
+    trigger(world, "PreSignUp_AdminCreateUser", by_operator, email)
+    other = a_user()
+    trigger(world, "PreSignUp_AdminCreateUser", other, "another@naver.com")
+
+    assert bonus == (5, 0)
+    assert set(pool.users) == {returned}
+    assert a_balance(world, returned) == a_balance(world, by_operator) == (0, 0)
+    assert a_balance(world, other) == (5, 0)
+    assert first not in json.dumps(world.scan("usage"))
 
 
 def test_late_requests_of_an_erased_account_open_no_wallet(world: World) -> None:

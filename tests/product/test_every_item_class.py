@@ -29,13 +29,17 @@ from darkroom.credits.store import LedgerItem, WalletItem
 from darkroom.db import commit_one
 from darkroom.db.items import BaseItem
 from darkroom.endpoints.items import DeliveryItem, EndpointItem, EndpointsLockItem
+from darkroom.erasures import store as erasures_store
+from darkroom.erasures.store import ErasureItem
 from darkroom.events.store import Event, EventItem, list_events
+from darkroom.exports.store import ExportItem
 from darkroom.generation.routing import store as providers_store
 from darkroom.generation.routing.health import Health
 from darkroom.idempotency.store import IdempotencyItem
 from darkroom.jobs import items as jobs_items
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import Unreadable
+from darkroom.limits.store import CounterItem as LimitItem
 from darkroom.payments.ports import PaymentUnreadable
 from darkroom.payments.store import PurchaseItem
 from darkroom.payments.subscription_store import SubscriptionItem
@@ -420,6 +424,24 @@ CASES: dict[type[BaseItem], Case] = {
         calls=[create_and_delete],
         compared=frozenset({"creation"}),
     ),
+    LimitItem: Case(
+        "limits",
+        f"{USER} open",
+        of_it=[STORY],
+        of_others=[JOBS, get("/api/me"), get("/api/usage/summary")],
+        compared=frozenset({"drafts", "queued"}),
+    ),
+    ExportItem: Case(
+        "usage",
+        f"{USER} export",
+        of_it=[get("/api/account/export/<export>"), ("POST", "/api/account/export", None)],
+        of_others=[get("/api/usage/summary"), UPLOAD],
+    ),
+    ErasureItem: Case(
+        "erasures",
+        of_others=[get("/api/me"), JOBS],
+        calls=[lambda scene: erasures_store.find_erasure(scene.ids["erased"])],
+    ),
     ReceivedItem: Case("webhooks", calls=[find_received]),
     providers_store.ProviderItem: Case("providers", calls=[find_health, find_cached]),
     providers_store.CostItem: Case(
@@ -566,6 +588,12 @@ def scene() -> Iterator[Scene]:
         world.call("DELETE", f"/api/assets/{ids['deleted']}", user=USER)
         opened = world.call("POST", "/api/uploads/session", UPLOAD[2], user=USER, key="upload")
         ids["counted"] = opened.body["sessions"][0]["assetId"]
+        ids["export"] = an_id(world, "POST", "/api/account/export", None, "exportId", key="export")
+        world.call("GET", "/api/credits", user="leaver")
+        left = world.call("DELETE", "/api/account", user="leaver")
+        assert left.status == 202, left.body
+        [erased] = world.scan("erasures")
+        ids["erased"] = erased["pseudonym"]["S"]
         subscribe = {"plan": "basic"}
         world.call("POST", "/api/plans/subscribe", subscribe, user=USER, key="subscribe")
         kept_by_us(world, ids["job"])
@@ -573,12 +601,12 @@ def scene() -> Iterator[Scene]:
         claim_bonus(world.app, USER, email=MAILBOX)
         letters = world.call("GET", "/api/admin/dead-letters", groups="admin").body["items"]
         ids["dead_letter_2"], ids["dead_letter"] = (letter["id"] for letter in letters)
-        for mark in ("", "_2"):
-            body = {"url": f"https://example.com/{mark}", "events": ["JOB_FAILED"]}
-            path, key = "/api/webhook-endpoints", f"endpoint{mark}"
-            ids[f"endpoint{mark}"] = an_id(world, "POST", path, body, "endpointId", key=key)
-            path = f"{path}/{ids[f'endpoint{mark}']}/test"
-            ids[f"delivery{mark}"] = an_id(world, "POST", path, {}, "deliveryId", key="test")
+        for suffix in ("", "_2"):
+            body = {"url": f"https://example.com/{suffix}", "events": ["JOB_FAILED"]}
+            path, key = "/api/webhook-endpoints", f"endpoint{suffix}"
+            ids[f"endpoint{suffix}"] = an_id(world, "POST", path, body, "endpointId", key=key)
+            path = f"{path}/{ids[f'endpoint{suffix}']}/test"
+            ids[f"delivery{suffix}"] = an_id(world, "POST", path, {}, "deliveryId", key="test")
         name = "\x1f".join((USER, "POST /api/albums", "album-1"))
         ids["response"] = hashlib.sha256(name.encode()).hexdigest()
         world.pump_stream()
@@ -699,8 +727,8 @@ def test_the_auditor_names_each_item_that_lacks_an_attribute_or_holds_another_ty
 
     found = [damage for damage in damages(item_class, raw) if not is_of_shape(damage)]
     assert found
-    # There is one plan and one counter of an account; of the others there may be many.
-    only_one = item_class in (AccountItem, StorageItem)
+    # There is one plan, counter and export of an account; of the others there may be many.
+    only_one = item_class in (AccountItem, ExportItem, StorageItem)
     at_once = 1 if only_one else AUDITED_AT_ONCE
     chosen = some(found, 4 if only_one and count == AUDITED_AT_ONCE else count)
     for start in range(0, len(chosen), at_once):

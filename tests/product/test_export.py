@@ -49,7 +49,7 @@ def test_an_export_has_the_records_and_the_files_of_its_account_only(world: Worl
     buy(world, 10, user)
     photo = a_photo(world, user)
     a_photo(world, other)
-    inputs = {"photoAssetIds": [photo], "rewriteEnabled": True, "rewrite": REWRITE}
+    inputs: dict[str, Any] = {"photoAssetIds": [photo], "rewriteEnabled": True, "rewrite": REWRITE}
     job_id = confirm(world, user=user, **inputs).body["jobId"]
     world.drain()
 

@@ -51,13 +51,18 @@ def a_full_account(world: World, user: str) -> dict[str, str]:
     a_reference_photo(world, user)
     album = world.call("POST", "/api/albums", {"name": "Us"}, user=user).body["albumId"]
     world.call("GET", "/api/credits", user=user)
+    world.call("GET", "/api/me", user=user)
+    receiver = {"url": "https://example.com/", "events": ["*"]}
+    endpoint = world.call("POST", "/api/webhook-endpoints", receiver, user=user).body["endpointId"]
     return {
+        "endpointId": endpoint,
         "jobId": job_id,
         "token": share,
         "number": "7",
         "albumId": album,
         "assetId": an_asset(world, user),
         "accountId": user,
+        "exportId": world.call("POST", "/api/account/export", user=user).body["exportId"],
     }
 
 

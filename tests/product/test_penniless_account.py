@@ -20,7 +20,7 @@ from tests.support.moto_world import moto_world
 from tests.support.world import Response, World
 
 USER = "penniless"
-FREE = limits_of("free").by_name
+FREE = {name: limit or 0 for name, limit in limits_of("free").by_name.items()}
 TRIES_LIMIT = 60
 Record = Callable[[str, object], None]
 
@@ -39,7 +39,7 @@ def world() -> Iterator[World]:
 
 def accepted(tries: Callable[[int], Response]) -> tuple[list[Response], Response]:
     """The successes until the first refusal, and that."""
-    done = []
+    done: list[Response] = []
     for number in count():
         assert number < TRIES_LIMIT, "no limit was found"
         response = tries(number)

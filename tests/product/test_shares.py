@@ -137,8 +137,8 @@ def test_views_are_of_visitors_and_days_and_an_address_has_only_so_many(
     ("one", "other", "are_same"),
     [
         ("192.0.2.1", "192.0.2.2", False),
-        ("2001:db8::1", "2001:db8::2:1", True),
-        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("2001:db8::1", "2001:db8:0:1::1", True),
+        ("2001:db8::1", "2001:db8:0:100::1", False),
         ("", "no address", True),
     ],
 )

@@ -226,8 +226,7 @@ def test_a_smaller_plan_keeps_what_is_there_and_refuses_what_is_new(
     world: World, user: str
 ) -> None:
     world.call("GET", "/api/credits", user=user)
-    subscribe = {"user": user, "key": "s"}
-    world.call("POST", "/api/plans/subscribe", {"plan": "standard"}, **subscribe)
+    world.call("POST", "/api/plans/subscribe", {"plan": "standard"}, user=user, key="s")
     store_bytes(world, user, 20 * GB)
     file = {"filename": "b.jpg", "mimeType": "image/jpeg", "sizeBytes": 3}
     body = {"files": [file]}

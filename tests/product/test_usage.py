@@ -51,7 +51,7 @@ def user(request: pytest.FixtureRequest) -> str:
     return re.sub(r"\W", "-", f"u-{request.node.name}")[-60:].strip("-_")
 
 
-def summary(world: World, user: str, month: str = MONTH, **more: str) -> dict[str, Any]:
+def summary(world: World, user: str, month: str = MONTH, **more: Any) -> dict[str, Any]:
     response = world.call("GET", f"/api/usage/summary?month={month}", user=user, **more)
     assert response.status == 200, response.body
     return {name: value for name, value in response.body.items() if name != "limits"}

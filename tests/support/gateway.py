@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 from darkroom.kernel.clock import Clock
 from darkroom.payments.ports import Checkout, MoneyBack, PaymentEvent, PaymentState
 from darkroom.payments.store import GatewayName, Purchase
+from darkroom.payments.subscription_store import Subscription
 
 
 class FakeGateway:
@@ -36,6 +39,17 @@ class FakeGateway:
         name = f"{purchase.purchase_id}_{purchase.attempt}"
         self.opened |= dict.fromkeys((f"cs_{name}", f"pi_{name}"), purchase)
         return Checkout(session_id=f"cs_{name}", url=f"https://pay.example/cs_{name}")
+
+    # No scenario has a subscription.
+
+    def create_subscription(self, subscription: Subscription) -> Checkout:
+        raise AssertionError(subscription)
+
+    def read_subscription(self, **names: object) -> Never:
+        raise AssertionError(names)
+
+    def give_order(self, subscription: Subscription) -> None:
+        raise AssertionError(subscription)
 
     def read_event(self, body: bytes, signature: str) -> PaymentEvent:
         return PaymentEvent(event_id=signature, type="charge", session_id="cs_1", payment_id="pi_1")

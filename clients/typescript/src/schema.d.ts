@@ -8255,6 +8255,8 @@ export interface components {
         BadListRequest: {
             headers: {
                 "Darkroom-Version": components["headers"]["Darkroom-Version"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {

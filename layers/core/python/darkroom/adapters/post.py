@@ -80,7 +80,11 @@ class Poster:
             with (
                 httpcore.ConnectionPool(network_backend=backend, http2=False) as pool,
                 pool.stream(
-                    "POST", url, headers=sent, content=body, extensions=timeouts(ends_at)
+                    "POST",
+                    url,
+                    headers=list(sent.items()),
+                    content=body,
+                    extensions=timeouts(ends_at),
                 ) as response,
             ):
                 return response.status, _first_part(response, limit_bytes), None

@@ -54,7 +54,6 @@ ExportIdInPath = Annotated[
     str,
     Path(
         alias="exportId",
-        max_length=100,
         description="Id of the export.",
         examples=["exp_01JGTQ4M9R8W3Z5K7N2P6X0F00"],
     ),

@@ -15,7 +15,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from darkroom.api import errors
-from darkroom.api.auth import current_app, find_account
+from darkroom.api.auth import IS_OPEN, current_app, find_account
 from darkroom.bootstrap.composition import App
 from darkroom.db import is_outage, writes_refused
 from darkroom.kernel.command import Submissions
@@ -23,6 +23,7 @@ from darkroom.kernel.errors import DarkroomError, RateLimited
 from darkroom.kernel.limits import REQUESTS_REFUSED_FACTOR
 from darkroom.limits import model
 from darkroom.limits.model import Policy
+from darkroom.usecases.accounts.check_account import is_erased
 from darkroom.usecases.limits.limit_requests import Requests, count_request, exceeded, policy_of
 
 SUBMISSIONS = "darkroom.submissions"
@@ -51,6 +52,10 @@ class RateLimits:
             await self._app(scope, receive, send)
             return
         try:
+            if is_erased(app, account_id):
+                # Nothing of it is counted any more.
+                await errors.error_response(request, 410, "ACCOUNT_ERASED")(scope, receive, send)
+                return
             requests, submissions = count_request(app, account_id)
         except Exception as error:
             if not (isinstance(error, DarkroomError) or is_outage(error)):
@@ -62,7 +67,7 @@ class RateLimits:
         if requests.count > requests.policy.limit * REQUESTS_REFUSED_FACTOR:
             await refused(scope, receive, limited.sending(send))
             return
-        scope = {**scope, SUBMISSIONS: submissions}
+        scope = {**scope, SUBMISSIONS: submissions, IS_OPEN: account_id}
         if not requests.is_over:
             await self._app(scope, receive, limited.sending(send))
             return

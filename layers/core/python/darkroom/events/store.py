@@ -268,11 +268,12 @@ def scan_page(
     found = EventItem.scan(
         limit=limit, page_size=limit, last_evaluated_key=key, consistent_read=True
     )
-    page = []
+    page: list[tuple[Event, int | None]] = []
     for item in found:
         with suppress(Unreadable):
-            page.append((read_item(item, to_event), item.counted_in))
-    last = found.last_evaluated_key
+            counted_in = None if item.counted_in is None else int(item.counted_in)
+            page.append((read_item(item, to_event), counted_in))
+    last: dict[str, Any] | None = found.last_evaluated_key
     following = None if last is None else [last["entityId"]["S"], last["eventId"]["S"]]
     return page, following
 

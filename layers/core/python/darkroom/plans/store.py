@@ -72,9 +72,9 @@ def find_account(account_id: str) -> Account:
 
 def find_plan(account_id: str) -> str:
     """The account's plan; ``free`` until it has another, where its item is damaged, and if its plan
-    is no longer in the catalog."""
+    is no longer in the catalog. It is read consistently: a change takes effect at once."""
     try:
-        return read_plan(AccountItem.get(account_id))
+        return read_plan(AccountItem.get(account_id, consistent_read=True))
     except Model.DoesNotExist:
         return FREE
 

@@ -45,14 +45,15 @@ def limit_levels(levels: Iterable[Level]) -> list[LimitLevel]:
     return [
         LimitLevel(
             name=level.name,
-            used=_plain(level.used),
-            limit=None if level.limit is None else _plain(level.limit),
-            percent=_plain(level.percent),
+            used=plain(level.used),
+            limit=None if level.limit is None else plain(level.limit),
+            percent=plain(level.percent),
             level=level.level,
         )
         for level in levels
     ]
 
 
-def _plain(number: float) -> int | float:
+def plain(number: float) -> int | float:
+    """The number without a fraction if it has none, else to six digits."""
     return int(number) if number == int(number) else round(number, 6)

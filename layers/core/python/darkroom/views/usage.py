@@ -27,7 +27,7 @@ from darkroom.views.base import (
     described,
 )
 from darkroom.views.job_lists import BYTE_ORDER_MARK, safe_cell
-from darkroom.views.levels import Amount, LimitLevel, limit_levels
+from darkroom.views.levels import Amount, LimitLevel, limit_levels, plain
 
 COLUMNS = (
     "date", "jobId", "assetId", "processingMinutes", "translationMinutes", "units", "status",
@@ -103,13 +103,13 @@ def get_summary(app: App, account_id: str, month: str | None, *, shows_cost: boo
     amounts = store.find_month(account_id, wanted)
     return UsageSummary(
         month=wanted,
-        processing_minutes=minutes(amounts.processing_ms),
-        translation_minutes=minutes(amounts.translation_ms),
+        processing_minutes=plain(minutes(amounts.processing_ms)),
+        translation_minutes=plain(minutes(amounts.translation_ms)),
         jobs=amounts.jobs,
         outputs=amounts.outputs,
-        failure_rate=round(amounts.failure_rate, 4),
+        failure_rate=plain(round(amounts.failure_rate, 4)),
         credits_used=amounts.credits,
-        provider_cost_usd=usd(amounts.cost_nanos) if shows_cost else None,
+        provider_cost_usd=plain(usd(amounts.cost_nanos)) if shows_cost else None,
         limits=limit_levels(find_levels(app, account_id)),
     )
 
@@ -152,8 +152,8 @@ def _entry(record: UsageRecord) -> UsageEntry:
         job_id=record.job_id,
         recipe=record.recipe,
         asset_id=record.asset_id,
-        processing_minutes=minutes(amounts.processing_ms),
-        translation_minutes=minutes(amounts.translation_ms),
+        processing_minutes=plain(minutes(amounts.processing_ms)),
+        translation_minutes=plain(minutes(amounts.translation_ms)),
         outputs=amounts.outputs,
         units=amounts.credits,
         status=record.status,

@@ -234,7 +234,7 @@ MEANINGS = {
     503: "A dependency did not respond; repeating is safe",
 }
 FROM_GATEWAY = frozenset({401, 413, 429, 500, 503})
-_OF_READS = frozenset({"BadListRequest", "TooManyReads"})
+_OF_READS = frozenset({"TooManyReads"})
 _COMMON = {
     (400, ("VALIDATION_FAILED",)): "BadRequest",
     (400, ("VALIDATION_FAILED", "BAD_CURSOR")): "BadListRequest",

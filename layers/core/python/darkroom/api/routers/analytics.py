@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
@@ -37,7 +37,9 @@ from darkroom.views.analytics import (
 from darkroom.views.events import EVENT_NAMES, EventFilters, EventPage
 
 router = APIRouter(tags=["Admin"])
-_CSV = {200: {"description": "A CSV file", "content": {"text/csv": {"schema": {"type": "string"}}}}}
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A CSV file", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
 _DAY = timedelta(days=1)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Far enough from the first date that can be computed with."""

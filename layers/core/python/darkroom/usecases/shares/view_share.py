@@ -20,7 +20,8 @@ from darkroom.usecases.accounts.check_account import is_erased
 from darkroom.usecases.projections.project_share import share_event
 
 _PURPOSE = "visitor"
-_IPV6_NETWORK_BITS = 64
+_IPV6_NETWORK_BITS = 56
+"""What providers give one home."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import IO, cast
 
 from darkroom.bootstrap.composition import App
 from darkroom.exports import store
@@ -34,7 +35,7 @@ def export_account(app: App, *, account_id: str, export_id: str) -> str:
         return THERE
     with (
         app.storage.writing(key, mime_type=MIME_TYPE) as target,
-        zipfile.ZipFile(target, "w") as file,
+        zipfile.ZipFile(cast("IO[bytes]", target), "w") as file,
     ):
         _write(app, file, account_id, dated=export.requested_at)
     return MADE
