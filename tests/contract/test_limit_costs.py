@@ -28,7 +28,8 @@ def world() -> Iterator[World]:
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     calls: list[tuple[str, dict[str, Any]]] = []
-    real = BaseClient._make_api_call
+    sdk: Any = BaseClient
+    real = sdk._make_api_call
 
     def call(client: Any, operation: str, params: dict[str, Any]) -> Any:
         calls.append((operation, params))
