@@ -15,6 +15,7 @@ from darkroom.signup.model import SignUpRefused, mailbox_of
 from darkroom.usecases.accounts import admit_sign_up as admitting
 from darkroom.usecases.accounts import claim_bonus as claiming
 from darkroom.usecases.accounts.admit_sign_up import hash_of
+from darkroom.usecases.accounts.open_account import open_account
 from darkroom.usecases.credits.audit_accounts import audit_accounts
 from darkroom.usecases.credits.rebuild_wallet import rebuild_wallet
 from darkroom.workers.sign_up import handle_trigger
@@ -118,6 +119,35 @@ def test_an_account_without_a_bonus_begins_with_an_entry_of_zero_and_has_whole_b
     before = a_balance(world, returning)
     rebuild_wallet(world.app, returning)
     assert a_balance(world, returning) == before
+
+
+def test_an_account_that_opens_before_its_hook_has_run_has_only_an_unclaimed_bonus(
+    world: World,
+) -> None:
+    early, late = a_user(), a_user()
+    for account, email in ((early, "ana@naver.com"), (late, "ana+2@naver.com")):
+        sent = event("PreSignUp_SignUp", email=email) | {"userName": account}
+        handle_trigger(world.app, sent)
+
+    # Cognito confirms a user a moment before it calls the hook, and a claim may fail.
+    assert a_balance(world, early) == (5, 0)
+    assert a_balance(world, late) == (0, 0)
+    for account, email in ((late, "ana+2@naver.com"), (early, "ana@naver.com")):
+        confirmed = event("PostConfirmation_ConfirmSignUp", sub=account, email=email)
+        handle_trigger(world.app, confirmed)
+    assert (a_balance(world, early), a_balance(world, late)) == ((5, 0), (0, 0))
+
+
+def test_of_accounts_that_race_to_open_one_has_the_bonus(world: World) -> None:
+    accounts = [a_user() for _ in range(4)]
+    for number, account in enumerate(accounts):
+        sent = event("PreSignUp_SignUp", email=f"eva+{number}@naver.com") | {"userName": account}
+        handle_trigger(world.app, sent)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda account: open_account(world.app, account), accounts))
+
+    assert sorted(a_balance(world, account)[0] for account in accounts) == [0, 0, 0, 5]
 
 
 def test_a_repeated_confirmation_keeps_its_bonus(world: World) -> None:

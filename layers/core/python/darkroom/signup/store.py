@@ -5,11 +5,13 @@ A mailbox is stored as a keyed hash: no e-mail address is written here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
+from darkroom.db.damage import read_or
 from darkroom.db.items import SalvagedItem
 from darkroom.db.writes import Write, put, update
 from darkroom.kernel.clock import to_epoch_seconds
@@ -43,6 +45,21 @@ class BonusItem(SalvagedItem):
     """``mailbox#<hash>`` or ``returning#<account>``."""
     counter = UnicodeAttribute(range_key=True)
     account_id = UnicodeAttribute(attr_name="owner")
+    mailbox = UnicodeAttribute(null=True)
+    """The mailbox (its hash) whose bonus the account has yet to claim; without it, it has none."""
+
+
+class BonusTaken(AlreadyHappened):
+    """Another account has the bonus of this mailbox."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bonus:
+    """What a new account begins with."""
+
+    is_due: bool
+    mailbox: str | None = None
+    """The mailbox (its hash) whose bonus must be claimed with it."""
 
 
 def mailbox_count_write(
@@ -74,7 +91,7 @@ def claim_bonus_write(mailbox: str, *, account_id: str) -> Write:
     return put(
         BonusItem(f"mailbox#{mailbox}", _BONUS, account_id=account_id),
         condition=BonusItem.key.does_not_exist() | (BonusItem.account_id == account_id),
-        refused=AlreadyHappened("another account has this mailbox's bonus"),
+        refused=BonusTaken("another account has this mailbox's bonus"),
     )
 
 
@@ -103,13 +120,20 @@ def no_bonus_write(account_id: str) -> Write:
     return put(BonusItem(returning_key(account_id), _BONUS, account_id=account_id))
 
 
-def has_no_bonus(account_id: str) -> bool:
-    """Whether another account of the same mailbox has the bonus. A damaged record counts too."""
+def unclaimed_write(account_id: str, *, mailbox: str) -> Write:
+    """Let the account open with the bonus of a mailbox (its hash) only if it can claim that."""
+    return put(BonusItem(returning_key(account_id), _BONUS, account_id=account_id, mailbox=mailbox))
+
+
+def find_bonus(account_id: str) -> Bonus:
+    """What the account begins with; without a record, as for users of operators, the bonus. With
+    a damaged record, nothing."""
     try:
-        BonusItem.get(returning_key(account_id), _BONUS, consistent_read=True)
+        item = BonusItem.get(returning_key(account_id), _BONUS, consistent_read=True)
     except Model.DoesNotExist:
-        return False
-    return True
+        return Bonus(is_due=True)
+    mailbox: str | None = read_or(item, lambda found: found.mailbox, None)
+    return Bonus(is_due=mailbox is not None, mailbox=mailbox)
 
 
 def returning_key(account_id: str) -> str:

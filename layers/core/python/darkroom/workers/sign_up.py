@@ -16,7 +16,8 @@ from darkroom.usecases.accounts.claim_bonus import claim_bonus, mark_returning
 from darkroom.workers.edge import logger
 
 # Users whom an operator creates are not limited.
-_SIGN_UPS = frozenset({"PreSignUp_SignUp", "PreSignUp_ExternalProvider"})
+_SIGN_UP = "PreSignUp_SignUp"
+_SIGN_UPS = frozenset({_SIGN_UP, "PreSignUp_ExternalProvider"})
 _BY_OPERATOR = "PreSignUp_AdminCreateUser"
 _CONFIRMED = "PostConfirmation_ConfirmSignUp"
 
@@ -26,7 +27,8 @@ def handle_trigger(app: App, event: dict[str, Any]) -> dict[str, Any]:
     source = event["triggerSource"]
     attributes = event["request"]["userAttributes"]
     if source in _SIGN_UPS:
-        _admit(app, attributes)
+        # The user name of a sign-up by e-mail is the account; that of another provider is not.
+        _admit(app, attributes, event["userName"] if source == _SIGN_UP else None)
     elif source == _BY_OPERATOR and attributes.get("email"):
         mark_returning(app, event["userName"], email=attributes["email"])
     elif source == _CONFIRMED and attributes.get("email"):
@@ -34,9 +36,9 @@ def handle_trigger(app: App, event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-def _admit(app: App, attributes: dict[str, str]) -> None:
+def _admit(app: App, attributes: dict[str, str], account_id: str | None) -> None:
     try:
-        admit_sign_up(app, attributes.get("email", ""))
+        admit_sign_up(app, attributes.get("email", ""), account_id=account_id)
     except SignUpRefused as refusal:
         logger.info("sign_up_refused", code=refusal.error_code)
         raise
@@ -46,7 +48,7 @@ def _claim(app: App, attributes: dict[str, str]) -> None:
     try:
         is_first = claim_bonus(app, attributes["sub"], email=attributes["email"])
     except Exception:  # noqa: BLE001 - whatever it is, the user is confirmed
-        # An error would only look as if not. At worst the mailbox has another bonus.
+        # An error would only look as if not. The account claims its bonus when it opens.
         logger.exception("bonus_not_claimed", account_id=attributes.get("sub"))
     else:
         logger.info("account_confirmed", account_id=attributes["sub"], bonus=is_first)

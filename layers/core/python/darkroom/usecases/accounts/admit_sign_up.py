@@ -12,8 +12,9 @@ from darkroom.signup.model import Mailbox, SignUpRefused
 _PURPOSE = "mailbox"
 
 
-def admit_sign_up(app: App, email: str) -> None:
-    """Count the sign-up, or refuse it.
+def admit_sign_up(app: App, email: str, *, account_id: str | None = None) -> None:
+    """Count the sign-up, or refuse it. An account that is known already has to claim the bonus of
+    the mailbox when it opens.
 
     A mailbox may try a few times a day, whichever way its address is written. So may a domain,
     except one where many unrelated people have mailboxes.
@@ -37,6 +38,8 @@ def admit_sign_up(app: App, email: str) -> None:
                 mailbox.domain, limit=SIGN_UPS_PER_DOMAIN_LIMIT, now=now, refused=limited
             )
         )
+    if account_id is not None:
+        writes.append(store.unclaimed_write(account_id, mailbox=hash_of(app, mailbox)))
     commit(writes)
 
 

@@ -8,7 +8,7 @@ from darkroom.credits.model import Wallet
 from darkroom.db import commit
 from darkroom.kernel.errors import ConcurrentUpdate, Conflict
 from darkroom.kernel.pseudonyms import is_pseudonym
-from darkroom.signup.store import has_no_bonus
+from darkroom.signup.store import Bonus, BonusTaken, claim_bonus_write, find_bonus
 from darkroom.usecases.accounts.check_account import check_not_erased
 
 
@@ -24,13 +24,25 @@ def open_account(app: App, account_id: str) -> Wallet:
     Raises:
         Gone: the account is erased; its books are under its pseudonym.
     """
-    is_returning = True
+    bonus = Bonus(is_due=False)
     if not is_pseudonym(account_id):
         check_not_erased(app, account_id)
-        is_returning = has_no_bonus(account_id)
-    change = model.open_wallet(account_id, app.clock.now(), is_returning=is_returning)
+        bonus = find_bonus(account_id)
     try:
-        commit(store.change_writes(change, before=None, operation=app.ids.token()))
+        return _open(app, account_id, bonus)
+    except BonusTaken:
+        return _open(app, account_id, Bonus(is_due=False))
+
+
+def _open(app: App, account_id: str, bonus: Bonus) -> Wallet:
+    """One transaction opens the wallet and claims the bonus of the mailbox, so that no two accounts
+    have it, whatever the sign-up hook does meanwhile."""
+    change = model.open_wallet(account_id, app.clock.now(), is_returning=not bonus.is_due)
+    writes = store.change_writes(change, before=None, operation=app.ids.token())
+    if bonus.mailbox is not None:
+        writes.append(claim_bonus_write(bonus.mailbox, account_id=account_id))
+    try:
+        commit(writes)
     except (ConcurrentUpdate, Conflict):
         wallet = store.find_wallet(account_id)
         if wallet is None:
