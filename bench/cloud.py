@@ -19,6 +19,7 @@ from darkroom.assets import store as assets_store
 from darkroom.assets.model import Finding
 from darkroom.db import commit
 from darkroom.kernel.object_keys import clean_key
+from darkroom.plans.store import plan_write
 from local.emulator import Emulator, free_port
 from local.settings import ROOT, Places, aws_environment
 from tests.support.world import Response, World
@@ -95,7 +96,9 @@ def add_photo(world: World, account_id: str) -> str:
 
 
 def add_account(world: World, account_id: str, *, credits: int) -> str:
-    """An account with bought credits (the signup bonus is on top); returns its photo's id."""
+    """An account with bought credits (the signup bonus is on top), on the largest plan; returns its
+    photo's id."""
+    commit([plan_write(account_id, plan="professional", operation="bench")])
     body_of(
         world.call(
             "POST",

@@ -35,6 +35,7 @@ def correct(cognito: Any) -> None:
     _mask_destination(cognito)
     _explain_refusals(cognito)
     _verify_confirmed_addresses(cognito)
+    _announce_created_users(cognito)
     _send_codes_to_verified_addresses(cognito)
     _bind_challenges(cognito)
     _verify_changed_addresses(cognito)
@@ -145,12 +146,40 @@ def _run_post_confirmation(cognito: Any, pool: Data, user: Data, *, client_id: s
     arn = (pool.get("LambdaConfig") or {}).get("PostConfirmation")
     if not arn:
         return
-    from ministack.services import lambda_svc
-
     attributes = cognito._attr_list_to_dict(user["Attributes"])
     event = cognito._build_presignup_event(pool["Id"], client_id, user["Username"], attributes, "")
     event |= {"triggerSource": "PostConfirmation_ConfirmSignUp", "response": {}}
     event["request"] = {"userAttributes": {**attributes, "cognito:user_status": user["UserStatus"]}}
+    _run_trigger(arn, event)
+
+
+def _announce_created_users(cognito: Any) -> None:
+    """AdminCreateUser runs the trigger PreSignUp; here after the user was created, whom Cognito
+    names in the event already. The hook refuses no user of an operator."""
+    create: Handler = cognito._admin_create_user
+
+    def create_and_announce(data: Data) -> Response:
+        response = create(data)
+        pool, _ = cognito._resolve_pool(data.get("UserPoolId"))
+        arn = ((pool or {}).get("LambdaConfig") or {}).get("PreSignUp")
+        if response[0] == 200 and arn:
+            user = json.loads(response[2])["User"]
+            attributes = cognito._attr_list_to_dict(user["Attributes"])
+            source = "PreSignUp_AdminCreateUser"
+            _run_trigger(
+                arn,
+                cognito._build_presignup_event(
+                    pool["Id"], "", user["Username"], attributes, source
+                ),
+            )
+        return response
+
+    cognito._admin_create_user = create_and_announce
+
+
+def _run_trigger(arn: str, event: Data) -> None:
+    from ministack.services import lambda_svc
+
     record, config, _ = lambda_svc._get_func_record_for_ref(arn)
     lambda_svc._execute_function_with_config_scope(
         lambda_svc._execution_record_for_config(record, config), event

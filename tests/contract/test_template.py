@@ -512,3 +512,48 @@ def test_the_layer_keeps_the_descriptions_of_all_aws_services_that_are_called() 
 
     assert {"s3", "sqs", "polly"} <= called
     assert called <= set(SERVICES)
+
+
+# --- Limits -----------------------------------------------------------------------------------
+
+
+def test_every_public_route_has_a_limit_of_its_own(source: dict[str, Any]) -> None:
+    """But the live updates, which every open page asks for again and again."""
+    api = source["Resources"]["Api"]["Properties"]
+    default, limits = api["DefaultRouteSettings"], api["RouteSettings"]
+
+    assert set(limits) == {route for route in PUBLIC_ROUTES if "/api/jobs/stream" not in route}
+    for route, limit in limits.items():
+        assert limit["ThrottlingRateLimit"] <= default["ThrottlingRateLimit"] / 10, route
+        assert limit["ThrottlingBurstLimit"] <= default["ThrottlingBurstLimit"] / 10, route
+
+
+def test_workers_cannot_take_the_concurrency_of_the_api(source: dict[str, Any]) -> None:
+    """Each has a concurrency of its own, which its queues can use up but not exceed."""
+    resources = source["Resources"]
+    mappings = [
+        resource["Properties"]
+        for resource in resources.values()
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        and "ScalingConfig" in resource["Properties"]
+    ]
+    used: dict[str, list[Any]] = {}
+    for mapping in mappings:
+        name = mapping["FunctionName"]["Ref"]
+        used.setdefault(name, []).append(mapping["ScalingConfig"]["MaximumConcurrency"])
+
+    assert used
+    for name, most in used.items():
+        reserved = resources[name]["Properties"]["ReservedConcurrentExecutions"]["Fn::If"]
+        total = most[0] if len(most) == 1 else sum(most)
+        assert reserved == ["IsProtected", total, {"Ref": "AWS::NoValue"}], name
+
+
+def test_a_budget_warns_before_and_at_its_limit(source: dict[str, Any]) -> None:
+    budget = source["Resources"]["Budget"]
+    sent = budget["Properties"]["NotificationsWithSubscribers"]
+
+    assert budget["Condition"] == "HasBudget"
+    kinds = {each["Notification"]["NotificationType"] for each in sent}
+    assert kinds == {"ACTUAL", "FORECASTED"}
+    assert all(each["Subscribers"][0]["Address"] == {"Ref": "AlarmTopicArn"} for each in sent)

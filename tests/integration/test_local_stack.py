@@ -225,10 +225,14 @@ def test_the_bucket_is_private_reports_uploads_and_cleans_up(stack: LocalStack) 
         queue_arn(stack, stack.outputs[name]) for name in queues
     }
     assert all(notice["Events"] == ["s3:ObjectCreated:*"] for notice in notices)
-    assert {rule["ID"] for rule in rules} == {"AbortAbandonedUploads", "EmptyQuarantine"}
+    assert {rule["ID"] for rule in rules} == {
+        "AbortAbandonedUploads",
+        "EmptyQuarantine",
+        "ForgetExports",
+    }
 
 
-def test_the_sweeper_is_called_every_minute_and_the_auditor_every_day(
+def test_sweeps_and_erasures_run_every_minute_and_the_auditor_every_day(
     stack: LocalStack,
 ) -> None:
     events = stack.client("events")
@@ -239,6 +243,7 @@ def test_the_sweeper_is_called_every_minute_and_the_auditor_every_day(
 
     assert called == {
         stack.functions["sweep"]: ("rate(1 minute)", "ENABLED"),
+        stack.functions["erase"]: ("rate(1 minute)", "ENABLED"),
         stack.functions["audit"]: ("rate(1 day)", "ENABLED"),
     }
 

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -364,7 +365,7 @@ def test_an_event_whose_projection_stops_at_any_call_counts_once(world: World) -
             event = _event("share_created", job_id=world.app.ids.new("job"), **props)
             commit([record_write(event, retention_days=400)])
             before = shared()
-            is_stopped = _stopped(lambda e=event: project_event(world.app, e), number, after=after)
+            is_stopped = _stopped(partial(project_event, world.app, event), number, after=after)
             project_event(world.app, event)
 
             assert shared()[0] == before[0] + 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from darkroom.adapters.user_pool import User
 from darkroom.api import mounts
 from darkroom.api.openapi.document import full_openapi
 from darkroom.kernel.limits import (
@@ -17,13 +18,18 @@ from darkroom.kernel.limits import (
     ERASURE_REMEMBERED_DAYS,
 )
 from darkroom.kernel.pseudonyms import pseudonym_of
+from darkroom.usecases.accounts.erasure import continue_erasure
+from darkroom.usecases.accounts.erasure.registry import LINES
+from darkroom.usecases.accounts.erasure.steps import Left
 from darkroom.usecases.credits.audit_accounts import audit_accounts
+from darkroom.workers.sign_up import handle_trigger
 from tests.support.builders import (
     REWRITE,
     a_balance,
     a_draft,
     a_photo,
     a_reference_photo,
+    a_story,
     a_user,
     buy,
     confirm,
@@ -154,6 +160,29 @@ def wallet_of(world: World, account: str) -> tuple[int, int]:
     return int(wallet["balance"]["N"]), int(wallet["held"]["N"])
 
 
+def test_a_table_that_fails_keeps_only_the_books_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = a_user()
+    a_story(world, user)
+    world.call("POST", "/api/albums", {"name": "Us"}, user=user, key="album")
+    erase(world, user)
+
+    def fail(*_: Any) -> Left:
+        raise RuntimeError("planted")
+
+    lines = [replace(line, erase=fail) if line.table == "albums" else line for line in LINES]
+    with monkeypatch.context() as patch:
+        patch.setattr(continue_erasure, "LINES", lines)
+        world.erase()
+    left = naming(world, user)
+    to_the_end(world)
+
+    assert {"albums", "ledger", "wallets"} <= set(left)
+    assert not {"assets", "assetlists", "usage"} & set(left)
+    assert naming(world, user) == ["erasures"]
+
+
 def test_repeating_an_erasure_changes_nothing(world: World, erased: Erased) -> None:
     before = stored(world)
 
@@ -241,6 +270,55 @@ def test_an_account_is_refused_with_one_read_and_then_with_none(
     world.call("GET", "/api/credits", user=user)
 
     assert calls == [("GetItem", True)]
+
+
+class FakeUserPool:
+    """Users by their account."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, User] = {}
+
+    def find(self, account_id: str) -> User | None:
+        return self.users.get(account_id)
+
+    def delete(self, user: User) -> None:
+        self.users.pop(user.name, None)
+
+
+def sign_up(world: World, pool: FakeUserPool, email: str) -> str:
+    """A user of the pool who has confirmed the address; returns the account."""
+    account = a_user()
+    pool.users[account] = User(account, {"sub": account, "email": email})
+    trigger(world, "PostConfirmation_ConfirmSignUp", account, email)
+    return account
+
+
+def trigger(world: World, source: str, account: str, email: str) -> None:
+    attributes = {"sub": account, "email": email}
+    event = {"triggerSource": source, "userName": account}
+    handle_trigger(world.app, {**event, "request": {"userAttributes": attributes}})
+
+
+def test_an_erased_account_that_returns_gets_no_second_bonus(world: World) -> None:
+    pool, email = FakeUserPool(), "returning@naver.com"
+    first = sign_up(world, pool, email)
+    bonus = a_balance(world, first)
+    world.app = replace(world.app, users=pool)  # type: ignore[arg-type]
+    erase(world, first)
+    to_the_end(world)
+    world.app = replace(world.app, users=None)
+
+    returned = sign_up(world, pool, email.upper())
+    by_operator = a_user()
+    trigger(world, "PreSignUp_AdminCreateUser", by_operator, email)
+    other = a_user()
+    trigger(world, "PreSignUp_AdminCreateUser", other, "another@naver.com")
+
+    assert bonus == (5, 0)
+    assert set(pool.users) == {returned}
+    assert a_balance(world, returned) == a_balance(world, by_operator) == (0, 0)
+    assert a_balance(world, other) == (5, 0)
+    assert first not in json.dumps(world.scan("usage"))
 
 
 def test_late_requests_of_an_erased_account_open_no_wallet(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from darkroom.endpoints import store
 from darkroom.events.store import Event
+from darkroom.kernel import catalog
 from darkroom.kernel.clock import from_iso
 from darkroom.kernel.errors import Unauthorized
 from darkroom.kernel.limits import (
@@ -402,6 +404,23 @@ def test_the_log_has_pages_and_a_filter(world: World, receiver: Receiver) -> Non
     assert pages == [[5, 4], [3, 2], [1]]
     assert failed == [3, 1]
     assert bad.status == 400
+
+
+def test_a_plan_limits_the_events_of_a_day(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = an_endpoint(world, receiver.url, "JOB_QUEUED")
+    plans = json.loads(json.dumps(catalog.read("plans.json")))
+    plans["free"]["webhooksPerDay"] = 2
+    monkeypatch.setattr(catalog, "read", lambda name: plans)
+
+    for number in range(3):
+        announce_event(world.app, an_event(world, number=number))
+    test = world.call("POST", f"{PATH}/{made['endpointId']}/test")
+    world.drain()
+
+    assert (test.status, test.body["code"], test.body["limit"]) == (409, "TOO_MANY", 2)
+    assert [event["data"]["sequence"] for event in receiver.events] == [1, 2]
 
 
 # Faults

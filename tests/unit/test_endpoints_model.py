@@ -114,6 +114,16 @@ def test_an_endpoint_takes_what_it_names_from_its_creation_on() -> None:
     assert not every.takes("JOB_FAILED", at=later(milliseconds=-1))
 
 
+def test_the_numbers_of_an_endpoint_have_no_gaps_and_a_limit_a_day() -> None:
+    endpoint, numbers = ENDPOINT, []
+    for now in (NOW, NOW, NOW, later(days=1), later(days=1), later(days=1)):
+        after = model.numbered(endpoint, limit=2, now=now)
+        numbers.append(after and after.last_sequence)
+        endpoint = after or endpoint
+
+    assert numbers == [1, 2, None, 3, 4, None]
+
+
 # Places
 
 
@@ -175,11 +185,10 @@ def test_a_secret_has_the_form_of_the_specification() -> None:
 
 
 def test_a_secret_depends_on_key_account_endpoint_and_rotation() -> None:
-    def secret(**changes: Any) -> str:
-        endpoint = replace(ENDPOINT, **{k: v for k, v in changes.items() if k != "key"})
-        return model.secrets_of(endpoint, changes.get("key", "key").encode(), now=NOW)[0]
+    def secret(key: bytes = b"key", **changes: Any) -> str:
+        return model.secrets_of(replace(ENDPOINT, **changes), key, now=NOW)[0]
 
-    changed = [secret(), secret(key="other"), secret(account_id="bob"), secret(salt="second")]
+    changed = [secret(), secret(b"other"), secret(account_id="bob"), secret(salt="second")]
     changed.append(secret(endpoint_id="whe_01JGTQ4M9R8W3Z5K7N2P6X0F01"))
 
     assert len(set(changed)) == 5
@@ -220,6 +229,8 @@ def test_stored_endpoints_and_deliveries_are_read_as_they_were() -> None:
     delivery = replace(
         model.after_attempt(DELIVERY, REFUSED, now=NOW), failure="TIMEOUT", earlier_attempts=0
     )
+
+    endpoint = model.numbered(endpoint, limit=9, now=NOW) or endpoint
 
     assert endpoint_from_item(endpoint_to_item(endpoint, "op")) == endpoint
     assert delivery_from_item(delivery_to_item(delivery, "op")) == delivery

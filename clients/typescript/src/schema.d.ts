@@ -7691,7 +7691,7 @@ export interface components {
              */
             requestId: string;
         };
-        /** @description The account has `limit` of them, and may have no more. */
+        /** @description There are `limit` of them already, and may be no more. */
         TooManyError: {
             /**
              * @description The kind of error; never changes. (enum property replaced by openapi-typescript)
@@ -13524,7 +13524,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["EndpointDisabledError"];
+                    "application/json": components["schemas"]["ConflictError"] | components["schemas"]["AlreadyHappenedError"] | components["schemas"]["InProgressError"] | components["schemas"]["TooManyError"] | components["schemas"]["EndpointDisabledError"];
                 };
             };
             410: components["responses"]["AccountErased"];

@@ -44,6 +44,8 @@ class EndpointItem(SalvagedItem):
     previous_salt = UnicodeAttribute(null=True, attr_name="previousSalt")
     previous_until = UnicodeAttribute(null=True, attr_name="previousUntil")
     last_sequence = NumberAttribute(attr_name="lastSequence")
+    day = UnicodeAttribute(null=True)
+    day_began_at = NumberAttribute(null=True, attr_name="dayBeganAt")
     flights = UnicodeAttribute()
     """JSON: ``[[delivery id, Unix seconds], …]``"""
     hangs = NumberAttribute()
@@ -161,6 +163,8 @@ def endpoint_to_item(endpoint: Endpoint, operation: str) -> EndpointItem:
         previous_salt=endpoint.previous_salt,
         previous_until=None if until is None else to_iso(until),
         last_sequence=endpoint.last_sequence,
+        day=endpoint.day or None,
+        day_began_at=endpoint.day_began_at or None,
         flights=flights_to_text(endpoint.flights),
         hangs=endpoint.hangs,
         version=endpoint.version,
@@ -183,6 +187,8 @@ def endpoint_from_item(item: EndpointItem) -> Endpoint:
         previous_salt=item.previous_salt,
         previous_until=_moment(item.previous_until),
         last_sequence=whole(item.last_sequence),
+        day=item.day or "",
+        day_began_at=whole(item.day_began_at or 0),
         flights=_flights_from_text(item.flights),
         hangs=whole(item.hangs),
         version=whole(item.version),

@@ -87,6 +87,10 @@ class Endpoint:
     previous_salt: str | None = None
     previous_until: datetime | None = None
     last_sequence: int = 0
+    day: str = ""
+    """The day (UTC) of the last delivery."""
+    day_began_at: int = 0
+    """The number of the last delivery before that day."""
     flights: tuple[Flight, ...] = ()
     hangs: int = 0
     """Timeouts in a row."""
@@ -184,6 +188,16 @@ def rotated(endpoint: Endpoint, salt: str, *, now: datetime) -> Endpoint:
 
 
 # Deliveries
+
+
+def numbered(endpoint: Endpoint, *, limit: int, now: datetime) -> Endpoint | None:
+    """The endpoint with its next number; None if it has had ``limit`` deliveries today."""
+    day = now.date().isoformat()
+    began_at = endpoint.day_began_at if endpoint.day == day else endpoint.last_sequence
+    if endpoint.last_sequence - began_at >= limit:
+        return None
+    number = endpoint.last_sequence + 1
+    return replace(endpoint, last_sequence=number, day=day, day_began_at=began_at)
 
 
 def is_current(at: datetime, *, now: datetime) -> bool:

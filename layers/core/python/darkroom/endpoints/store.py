@@ -168,18 +168,22 @@ def delete_write(account_id: str, endpoint_id: str) -> Write:
     )
 
 
-def sequence_write(endpoint: Endpoint, *, operation: str) -> Write:
+def sequence_write(before: Endpoint, after: Endpoint, *, operation: str) -> Write:
     """Take the endpoint's next number, if it is active and no other delivery took it."""
     item = EndpointItem
     unchanged = (
-        (item.last_sequence == endpoint.last_sequence)
-        & (item.status == endpoint.status.value)
+        (item.last_sequence == before.last_sequence)
+        & (item.status == before.status.value)
         # Another salt would not matter, other events or another URL may.
-        & (item.version == endpoint.version)
+        & (item.version == before.version)
     )
     return update(
-        EndpointItem(endpoint.account_id, endpoint_key(endpoint.endpoint_id)),
-        [item.last_sequence.set(endpoint.last_sequence + 1)],
+        EndpointItem(before.account_id, endpoint_key(before.endpoint_id)),
+        [
+            item.last_sequence.set(after.last_sequence),
+            item.day.set(after.day),
+            item.day_began_at.set(after.day_began_at),
+        ],
         condition=unchanged,
         refused=_MOVED_ON,
         operation=operation,

@@ -268,7 +268,7 @@ def scan_page(
     found = EventItem.scan(
         limit=limit, page_size=limit, last_evaluated_key=key, consistent_read=True
     )
-    page = []
+    page: list[tuple[Event, int | None]] = []
     for item in found:
         with suppress(Unreadable):
             counted_in = None if item.counted_in is None else int(item.counted_in)

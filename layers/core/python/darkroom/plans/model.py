@@ -61,6 +61,8 @@ class PlanLimits:
     """The largest size of all files together, including those that are being uploaded."""
     concurrent_uploads: int
     """Files that may be in upload at the same time."""
+    webhooks_per_day: int
+    """Events that are sent to one webhook endpoint in a day (UTC)."""
     by_name: Mapping[str, int | None]
     """Every limit that is one number, by its name in the API; None is unlimited."""
 
@@ -116,6 +118,7 @@ def limits_of(plan: str) -> PlanLimits:
         file_bytes={kind: size_mb * _MB for kind, size_mb in entry["fileMb"].items()},
         storage_bytes=_number(limits, STORAGE_BYTES),
         concurrent_uploads=_number(limits, CONCURRENT_UPLOADS),
+        webhooks_per_day=entry["webhooksPerDay"],
         by_name=limits,
     )
 

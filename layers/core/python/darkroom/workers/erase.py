@@ -13,9 +13,15 @@ from darkroom.workers.edge import logger, metrics
 
 def handle_erasures(app: App) -> dict[str, int]:
     """Continue what is due; returns the number of erasures by outcome."""
-    done = sweep_erasures(app, _report)
+    failed: list[str] = []
+
+    def report(item: str, error: Exception) -> None:
+        logger.error("erasure_failed", item=item, exc_info=error)
+        failed.append(item)
+
+    done = sweep_erasures(app, report)
     logger.info("erasures", done=dict(done))
-    metrics.add_metric(name="ErasureErrors", unit=MetricUnit.Count, value=done["error"])
+    metrics.add_metric(name="ErasureErrors", unit=MetricUnit.Count, value=len(failed))
     return dict(done)
 
 
@@ -23,7 +29,3 @@ def handle_event(app: App, _event: Any) -> dict[str, Any]:
     """A schedule, or records of the stream: either way, what is due is continued. An erasure that
     fails is due again, so no record has to be delivered twice."""
     return {"batchItemFailures": [], "done": handle_erasures(app)}
-
-
-def _report(item: str, error: Exception) -> None:
-    logger.error("erasure_failed", item=item, exc_info=error)

@@ -117,7 +117,7 @@ ERRORS = (
     ErrorCode(
         409, "HAS_CHILDREN", "other jobs were made from it; `?cascade=true` deletes them too"
     ),
-    ErrorCode(409, "TOO_MANY", "the account has `limit` of them, and may have no more"),
+    ErrorCode(409, "TOO_MANY", "there are `limit` of them already, and may be no more"),
     ErrorCode(
         409, "ENDPOINT_DISABLED", "nothing is sent to the webhook endpoint until it is activated"
     ),

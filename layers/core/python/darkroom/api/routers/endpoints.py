@@ -153,7 +153,7 @@ async def rotate(
     summary="Send a test webhook",
     status_code=202,
     response_model=DeliveryReference,
-    openapi_extra=declare(404, "ENDPOINT_DISABLED", key=KEY_OPTIONAL),
+    openapi_extra=declare(404, "ENDPOINT_DISABLED", "TOO_MANY", key=KEY_OPTIONAL),
 )
 async def post_test(
     endpoint_id: EndpointIdInPath, request: Request, app: CurrentApp, caller: CurrentCaller

@@ -19,6 +19,7 @@ from darkroom.endpoints.model import (
     Endpoint,
     is_current,
     message_body,
+    numbered,
     scheduled,
 )
 from darkroom.events.names import PUBLIC_NAMES
@@ -26,6 +27,8 @@ from darkroom.events.store import Event
 from darkroom.kernel.clock import to_iso
 from darkroom.kernel.errors import AlreadyHappened
 from darkroom.kernel.ids import derived_id_at
+from darkroom.plans.model import limits_of
+from darkroom.plans.store import find_plan
 
 _PUBLIC = frozenset(PUBLIC_NAMES)
 
@@ -33,7 +36,8 @@ _PUBLIC = frozenset(PUBLIC_NAMES)
 def announce_event(app: App, event: Event) -> None:
     """Create the event's deliveries, once for each endpoint that takes it.
 
-    Old events are not announced, so that the projections of the whole log can run again.
+    Old events are not announced, so that the projections of the whole log can run again. Nor are
+    those over the plan's limit of a day, which bounds what an account without credits can cost.
 
     Raises:
         the first error of an endpoint; the others have their deliveries.
@@ -43,18 +47,23 @@ def announce_event(app: App, event: Event) -> None:
     if not is_current(event.created_at, now=app.clock.now()):
         return
     failed: Exception | None = None
-    for endpoint in store.list_endpoints(event.account_id):
-        if not endpoint.takes(event.name, at=event.created_at):
-            continue
+    endpoints = [
+        endpoint
+        for endpoint in store.list_endpoints(event.account_id)
+        if endpoint.takes(event.name, at=event.created_at)
+    ]
+    # Without endpoints, the plan is not read.
+    limit = limits_of(find_plan(event.account_id)).webhooks_per_day if endpoints else 0
+    for endpoint in endpoints:
         try:
-            _announce_to(app, endpoint, event)
+            _announce_to(app, endpoint, event, limit=limit)
         except Exception as error:  # noqa: BLE001 - one endpoint must not stop the others
             failed = failed or error
     if failed is not None:
         raise failed
 
 
-def _announce_to(app: App, listed: Endpoint, event: Event) -> None:
+def _announce_to(app: App, listed: Endpoint, event: Event, *, limit: int) -> None:
     operation = app.ids.token()
     known: list[Endpoint] = [listed]
 
@@ -65,12 +74,16 @@ def _announce_to(app: App, listed: Endpoint, event: Event) -> None:
         )
         if endpoint is None or not endpoint.takes(event.name, at=event.created_at):
             return
-        delivery = scheduled(_delivery(endpoint, event), app.clock.now())
+        now = app.clock.now()
+        after = numbered(endpoint, limit=limit, now=now)
+        if after is None:
+            return
+        delivery = scheduled(_delivery(endpoint, event, after.last_sequence), now)
         with suppress(AlreadyHappened):
             commit(
                 [
                     store.create_delivery_write(delivery, operation=operation),
-                    store.sequence_write(endpoint, operation=operation),
+                    store.sequence_write(endpoint, after, operation=operation),
                 ]
             )
 
@@ -82,8 +95,8 @@ def message_id(event: Event) -> str:
     return derived_id_at(MESSAGE_PREFIX, event.created_at, event.entity_id, event.event_id)
 
 
-def _delivery(endpoint: Endpoint, event: Event) -> Delivery:
-    event_id, sequence = message_id(event), endpoint.last_sequence + 1
+def _delivery(endpoint: Endpoint, event: Event, sequence: int) -> Delivery:
+    event_id = message_id(event)
     data = {
         "eventId": event_id,
         "sequence": sequence,
