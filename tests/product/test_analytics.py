@@ -486,6 +486,7 @@ def _event(name: str, *, job_id: str, **props: Any) -> Event:
         entity_type="job",
         entity_id=job_id,
         account_id=a_user(),
+        job_id=job_id,
         created_at=START,
         props=props,
     )
