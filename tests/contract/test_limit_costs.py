@@ -15,6 +15,7 @@ from tests.support.world import World
 
 TRANSACTION_FACTOR = 2
 """A write in a transaction takes twice the units of one outside."""
+SDK: Any = BaseClient
 READS = frozenset({"GetItem", "TransactGetItems", "GetSecretValue"})
 Counted = tuple[list[str], int]
 
@@ -28,14 +29,14 @@ def world() -> Iterator[World]:
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     calls: list[tuple[str, dict[str, Any]]] = []
-    real = BaseClient._make_api_call
+    real = SDK._make_api_call
 
     def call(client: Any, operation: str, params: dict[str, Any]) -> Any:
         calls.append((operation, params))
         return real(client, operation, params)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", call)
+        patch.setattr(SDK, "_make_api_call", call)
         yield calls
 
 
