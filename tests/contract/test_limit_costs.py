@@ -15,6 +15,7 @@ from tests.support.world import World
 
 TRANSACTION_FACTOR = 2
 """A write in a transaction takes twice the units of one outside."""
+SDK: Any = BaseClient
 READS = frozenset({"GetItem", "TransactGetItems", "GetSecretValue"})
 Counted = tuple[list[str], int]
 
@@ -36,7 +37,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, dict[st
         return real(client, operation, params)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", call)
+        patch.setattr(SDK, "_make_api_call", call)
         yield calls
 
 
