@@ -205,6 +205,7 @@ NOT_RAISED = {
     "listJobs": LISTS,
     "listPurchases": LISTS,
     "listReferencePhotos": LISTS,
+    "listGenerations": LISTS,
     "listTransactions": LISTS,
     "listUsage": LISTS,
     # What cannot be counted is left out.
