@@ -283,6 +283,20 @@ def test_the_code_is_in_the_log(stack: LocalStack, users: Users) -> None:
 # --- One mailbox, one bonus -------------------------------------------------------------------
 
 
+def test_a_sign_up_notes_that_its_account_has_to_claim_the_bonus(
+    stack: LocalStack, users: Users
+) -> None:
+    # Before the address is confirmed: the account may open before the hook has run.
+    account = users.sign_up(an_email("early"))
+
+    key = {"accountId": {"S": f"returning#{account}"}, "counter": {"S": "bonus"}}
+    dynamodb = stack.client("dynamodb")
+    [table] = [name for name in dynamodb.list_tables()["TableNames"] if "-UsageTable-" in name]
+    noted = dynamodb.get_item(TableName=table, Key=key)
+    assert noted["Item"]["owner"] == {"S": account}
+    assert noted["Item"]["mailbox"]["S"]
+
+
 def test_another_spelling_and_a_return_after_deletion_have_no_second_bonus(users: Users) -> None:
     email = users.a_user("bonus")
     first = users.tokens(email)["AccessToken"]

@@ -44,7 +44,6 @@ def advance(
         writes = jobs_store.family_writes(before, after, operation=operation)
         if after.job.is_final and not before.job.is_final:
             writes += _settlement(app, after.job, operation)
-        if after.job.is_final and not before.job.is_final:
             commit_end([*writes, *extra_writes], before.job)
         else:
             commit([*writes, *extra_writes])
