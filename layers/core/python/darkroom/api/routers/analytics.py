@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.csv_response import csv_response
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.openapi.declare import declare
 from darkroom.api.parameters import Cursor, Limit
@@ -265,9 +266,7 @@ async def rebuild(
 
 
 def _csv(app: App, name: str, text: str) -> Response:
-    day = to_iso(app.clock.now())[:10]
-    headers = {"Content-Disposition": f'attachment; filename="{name}-{day}.csv"'}
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_response(text, name=f"{name}-{to_iso(app.clock.now())[:10]}")
 
 
 def _moment(text: str | None, name: str) -> datetime | None:

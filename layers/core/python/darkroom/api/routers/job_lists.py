@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import CurrentApp, CurrentCaller
+from darkroom.api.csv_response import csv_page
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.openapi.declare import declare
 from darkroom.api.parameters import Cursor, Limit, OutputIdInPath
@@ -188,14 +188,13 @@ async def export_jobs(
         after = read_cursor(app, cursor, **bound)
         page = listing.read_page(caller.account_id, wanted.filters, limit=limit, after=after)
     day = to_iso(app.clock.now())[:10]
-    headers = {"Content-Disposition": f'attachment; filename="jobs-{day}.csv"'}
-    following = make_cursor(app, page.position, **bound)
-    if following is not None:
-        sent = {name: value for name, value in request.query_params.items() if name != "cursor"}
-        query = urlencode({**sent, "cursor": following})
-        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
-    text = job_lists.to_csv(caller.account_id, page)
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_page(
+        job_lists.to_csv(caller.account_id, page),
+        name=f"jobs-{day}",
+        request=request,
+        query=request.query_params,
+        following=make_cursor(app, page.position, **bound),
+    )
 
 
 @router.get(

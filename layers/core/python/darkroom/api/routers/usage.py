@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from darkroom.api.auth import ADMIN_GROUP, CurrentApp, CurrentCaller
+from darkroom.api.csv_response import csv_page
 from darkroom.api.cursors import make_cursor, read_cursor
 from darkroom.api.openapi.declare import declare
 from darkroom.api.parameters import Cursor, Limit
@@ -90,9 +90,11 @@ async def export_records(
     items, position = views.list_records(
         caller.account_id, wanted, limit=limit, before=read_cursor(app, cursor, **bound)
     )
-    headers = {"Content-Disposition": f'attachment; filename="usage-{wanted}.csv"'}
-    following = make_cursor(app, position, **bound)
-    if following is not None:
-        query = urlencode({"month": wanted, "limit": limit, "cursor": following})
-        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
-    return Response(views.to_csv(items), media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_page(
+        views.to_csv(items),
+        name=f"usage-{wanted}",
+        request=request,
+        # The month is named, because this may be the last moment of the current one.
+        query={"month": wanted, "limit": limit},
+        following=make_cursor(app, position, **bound),
+    )
